@@ -1,0 +1,1 @@
+"""What runs dealbridge on one laptop: the local AWS engine, the vendor simulators and the demo. Never shipped."""
