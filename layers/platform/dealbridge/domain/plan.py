@@ -1,0 +1,92 @@
+"""What a run will do, decided before anything is written: operations with a field diff each."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from dealbridge.domain.keys import ConnectionId, DealKey, Kind
+from dealbridge.domain.model import Model, content_hash
+
+
+class Step(StrEnum):
+    """The steps that write, in the order of the run; also the names of their functions."""
+
+    SYNC_CUSTOMER = "sync_customer"
+    SYNC_PROJECT = "sync_project"
+    SYNC_CONTRACT = "sync_contract"
+    SYNC_BILLING = "sync_billing"
+    REQUEST_STAFFING = "request_staffing"
+    UPDATE_CRM = "update_crm"
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    WITHDRAW = "withdraw"
+    NONE = "none"
+
+
+class FieldChange(Model):
+    """One field that differs: its path (`lines[SOL-00k1].amount.amount`), what was applied, what shall be."""
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class Operation(Model):
+    """One record to write: what it shall be (`record`), the ERP's codes for it (`codes`), and how that differs.
+
+    `needs` are our keys of the records that must stand before: the step finds their vendor ids in the ledger.
+    """
+
+    step: Step
+    action: Action
+    connection: ConnectionId
+    kind: Kind
+    key: str
+    record: dict[str, Any]
+    codes: dict[str, Any] = Field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    shared: bool = False
+    """Other deals write this record too (a customer, a contact)."""
+    changes: tuple[FieldChange, ...] = ()
+
+    @property
+    def payload_hash(self) -> str:
+        """The hash of what is written: record and codes. Equal hash, equal write."""
+        return content_hash({"record": self.record, "codes": self.codes})
+
+    @property
+    def identity(self) -> str:
+        """Where the record stands: `<connection>/<kind>/<key>`."""
+        return f"{self.connection}/{self.kind}/{self.key}"
+
+
+class Plan(Model):
+    """All operations of one run against one snapshot, with the versions that led to it."""
+
+    deal: DealKey
+    snapshot_hash: str
+    mapping_version: str
+    operations: tuple[Operation, ...]
+
+    @property
+    def hash(self) -> str:
+        """Identifies what a person approves: every operation that writes, and what it writes."""
+        return content_hash(
+            [
+                [operation.step, operation.action, operation.identity, operation.payload_hash]
+                for operation in self.operations
+                if operation.action is not Action.NONE
+            ]
+        )
+
+    @property
+    def writes(self) -> tuple[Operation, ...]:
+        return tuple(operation for operation in self.operations if operation.action is not Action.NONE)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.writes

@@ -1,0 +1,194 @@
+"""What we ask of a system, one Protocol per role, never one per vendor.
+
+A connector gives `connect(connection, secret, client) -> <its port>` and a `CAPABILITIES`, both in its package's
+`__init__`, and raises only the classes of `errors.py`. It does no retrying, no sleeping and no bookkeeping: the step
+around it records intent and outcome, and asks it to `find` by our key when an outcome is unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from dealbridge.domain.engagement import EngagementStatus, Record
+from dealbridge.domain.keys import Kind
+from dealbridge.domain.model import Instant, Model
+from dealbridge.domain.plan import FieldChange
+from dealbridge.domain.refs import ExternalRef
+
+
+class Connection(Model):
+    """A configured vendor connection: reference data, `mappings/connections.yaml`.
+
+    `options` are the connector's own (API version, account id, defaults that are set-up data of this tenant); its
+    settings model validates them. `secret` names the secret; it never holds one.
+    """
+
+    id: str
+    system: str
+    base_url: str
+    secret: str
+    limits: dict[str, int] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a connector can do. What it cannot do is skipped by name in the contract suite and shown in the docs."""
+
+    role: str
+    """crm, erp or staffing"""
+    kinds: frozenset[Kind] = frozenset()
+    """The records it can write."""
+    embeds: frozenset[Kind] = frozenset()
+    """Records that the vendor keeps inside another (tasks in a project, the schedule in a contract): they arrive as
+    part of that record and are not written on their own."""
+    withdraws: frozenset[Kind] = frozenset()
+    """Records that can be closed or withdrawn when they are no longer wanted."""
+    inbound_events: bool = False
+    concurrency_token: bool = False
+    skips: Mapping[str, str] = field(default_factory=dict)
+    """Promises of the contract suite that the vendor does not allow: name → the vendor's reason."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One record to be written: what it shall be, the target's codes for it, and where the records it needs stand."""
+
+    kind: Kind
+    key: str
+    record: Record
+    codes: Mapping[str, Any] = field(default_factory=dict)
+    refs: Mapping[str, ExternalRef] = field(default_factory=dict)
+    """Our keys → the vendor's records."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record read back by our key. `record` is its content in our words, as far as the vendor keeps it."""
+
+    ref: ExternalRef
+    record: Record
+
+
+class RecordTarget(Protocol):
+    """A system that records are written to. Both ERP and staffing keep these promises (tests/contract).
+
+    All raise TransientError, ThrottledError, RejectedError, ConflictError, AccessError, RecordMissingError.
+    """
+
+    def find(self, write: Write) -> Found | None:
+        """The record under our key, or None. Never concludes from an eventually consistent index."""
+
+    def create(self, write: Write) -> ExternalRef:
+        """Create it under our key. Where the vendor lets a repeated create be harmless, it is."""
+
+    def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
+        """Write only what differs. `changes` are relative to what was applied last; empty means: make all of it so."""
+
+    def withdraw(self, write: Write, ref: ExternalRef) -> ExternalRef:
+        """Close or withdraw a record that is no longer wanted. Already closed is fine."""
+
+
+class Erp(RecordTarget, Protocol):
+    """Customer, contact, project, task, contract, billing schedule."""
+
+
+class Staffing(RecordTarget, Protocol):
+    """Project and staffing requests."""
+
+
+@dataclass(frozen=True)
+class CrmDeal:
+    """An opportunity read whole, in the CRM's own words; the field mapping (JSONata) makes a Deal of `document`.
+
+    `revision` changes with every change of the opportunity or its lines.
+    """
+
+    opportunity: str
+    revision: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ChangedDeals:
+    """Opportunities changed since a cursor: (id, revision) pairs, and the cursor to go on from."""
+
+    deals: tuple[tuple[str, str], ...]
+    cursor: str
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class InboundRequest:
+    """An HTTP request or bus event as it came in. `url` is the public one that the sender called."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    """Lower-case names."""
+    body: bytes
+    received_at: Instant
+
+
+@dataclass(frozen=True)
+class InboundHint:
+    """One opportunity that an inbound event speaks of. `event_id` is unique per delivery-worthy event of the sender.
+
+    `opportunity` None means: too much changed to say; catch up by polling.
+    """
+
+    opportunity: str | None
+    event_id: str
+    occurred_at: Instant | None = None
+
+
+class InboundEventError(ValueError):
+    """An inbound event that is refused. `status` is the HTTP answer (400, 401, 413); the text names the problem."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Crm(Protocol):
+    """Where deals are sold."""
+
+    def read_deal(self, opportunity: str) -> CrmDeal:
+        """The opportunity with account tree, contacts, lines and terms, in as few calls as the vendor allows.
+
+        Raises RecordMissingError where it is deleted or not visible.
+        """
+
+    def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
+        """Won (or once won) opportunities changed since the cursor, oldest first. None starts a look-back window."""
+
+    def find_status(self, opportunity: str) -> EngagementStatus | None:
+        """The status fields as the CRM holds them now; None where none was ever written."""
+
+    def write_status(self, opportunity: str, status: EngagementStatus) -> ExternalRef:
+        """Write our status fields, and nothing else. `ref.version` is the opportunity's revision after the write."""
+
+    def read_event(self, request: InboundRequest) -> list[InboundHint]:
+        """Verify a webhook or bus event and say which opportunities it speaks of; our own echoes are left out.
+
+        Raises InboundEventError for a forged, stale or malformed one.
+        """
+
+
+@dataclass(frozen=True)
+class RecordHint:
+    """One record of an ERP or PSA that an inbound event speaks of, in the vendor's words."""
+
+    type: str
+    id: str
+    event_id: str
+    occurred_at: Instant | None = None
+
+
+class EventSource(Protocol):
+    """An ERP or PSA that pushes events (capability `inbound_events`)."""
+
+    def read_event(self, request: InboundRequest) -> list[RecordHint]:
+        """Verify an inbound event and say which records it speaks of. Raises InboundEventError."""

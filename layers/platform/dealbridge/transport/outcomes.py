@@ -1,0 +1,101 @@
+"""The table from a vendor's signals to an error class: one per connector, read top down, first match wins."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from dealbridge import errors
+from dealbridge.domain.findings import Finding
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a vendor said: its codes (most telling first), its message, the fields it named, the wait it asks for."""
+
+    codes: tuple[str, ...] = ()
+    message: str = ""
+    findings: tuple[Finding, ...] = ()
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `status` None matches any status, `code` None any code.
+
+    `outcome_unknown`: a write so answered may have happened all the same.
+    """
+
+    status: int | None
+    code: str | None
+    error: type[errors.DealbridgeError]
+    outcome_unknown: bool = False
+    retry_after: float | None = None
+
+    def matches(self, status: int, codes: Sequence[str]) -> bool:
+        return self.status in (None, status) and (self.code is None or self.code in codes)
+
+
+# What HTTP itself says (RFC 9110), for what a vendor's own table leaves open.
+_BY_STATUS = (
+    Row(401, None, errors.AccessError),
+    Row(403, None, errors.AccessError),
+    Row(404, None, errors.RecordMissingError),
+    Row(408, None, errors.TransientError, outcome_unknown=True),
+    Row(409, None, errors.ConflictError),
+    Row(412, None, errors.ConflictError),
+    Row(423, None, errors.TransientError),
+    Row(425, None, errors.TransientError),
+    Row(429, None, errors.ThrottledError),
+)
+
+
+@dataclass(frozen=True)
+class OutcomeTable:
+    """A vendor's rows over HTTP's own, with the vendor's way of reading an error body."""
+
+    rows: Sequence[Row]
+    read: Callable[[httpx.Response], Signal]
+    http: Sequence[Row] = field(default=_BY_STATUS)
+
+    def error(self, connection: str, response: httpx.Response) -> errors.DealbridgeError:
+        """The error that an unsuccessful response stands for."""
+        status, signal = response.status_code, self.read(response)
+        row = next((row for row in (*self.rows, *self.http) if row.matches(status, signal.codes)), None)
+        if row is None:
+            row = (
+                Row(None, None, errors.TransientError, outcome_unknown=True)
+                if status >= 500
+                else Row(None, None, errors.RejectedError)
+            )
+        said = f"HTTP {status}" + (f" {signal.codes[0]}" if signal.codes else "")
+        return row.error(
+            f"{connection}: {said}: {signal.message or response.reason_phrase}",
+            connection=connection,
+            code=signal.codes[0] if signal.codes else None,
+            status=status,
+            retry_after=_first(signal.retry_after, retry_after(response), row.retry_after),
+            outcome_unknown=row.outcome_unknown,
+            findings=signal.findings,
+        )
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The Retry-After header in seconds, from either of its forms; None where there is none."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except ValueError:
+        return None
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)

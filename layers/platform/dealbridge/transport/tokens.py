@@ -1,0 +1,95 @@
+"""Bearer tokens as httpx authentication: fetched when needed, kept while valid, renewed once after a 401.
+
+The one in-process retry there is (design, rule 7): a 401 means that the call was not carried out.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from dealbridge.errors import AccessError, TransientError
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token; `expires_at` None where the vendor does not say."""
+
+    value: str
+    expires_at: datetime | None = None
+
+
+class BearerAuth(httpx.Auth, ABC):
+    """Asks for a token with `token_request`, reads it with `read_token`. One instance per connection."""
+
+    requires_response_body = True
+    margin = timedelta(seconds=60)
+    """A token is renewed so long before it expires."""
+
+    def __init__(self, connection: str) -> None:
+        self.connection = connection
+        self._token: Token | None = None
+
+    @abstractmethod
+    def token_request(self) -> httpx.Request:
+        """The vendor's token call."""
+
+    @abstractmethod
+    def read_token(self, response: httpx.Response) -> Token:
+        """The token in a successful answer."""
+
+    def is_expiry(self, response: httpx.Response) -> bool:
+        """Whether an answer says that the token is no longer good."""
+        return response.status_code == 401
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        fresh = not self._valid()
+        if fresh:
+            yield from self._renew()
+        self._sign(request)
+        response = yield request
+        if not fresh and self.is_expiry(response):
+            yield from self._renew()
+            self._sign(request)
+            yield request
+
+    def _valid(self) -> bool:
+        token = self._token
+        return token is not None and (token.expires_at is None or datetime.now(UTC) < token.expires_at - self.margin)
+
+    def _renew(self) -> Generator[httpx.Request, httpx.Response]:
+        response = yield self.token_request()
+        if response.status_code >= 500 or response.status_code == 429:
+            raise TransientError(
+                f"{self.connection}: the token endpoint answered HTTP {response.status_code}",
+                connection=self.connection,
+                status=response.status_code,
+            )
+        try:
+            self._token = self.read_token(response) if response.is_success else None
+        except (KeyError, ValueError, TypeError):
+            raise TransientError(
+                f"{self.connection}: the token endpoint's answer cannot be read", connection=self.connection
+            ) from None
+        if self._token is None:
+            raise AccessError(
+                f"{self.connection}: sign-in refused, HTTP {response.status_code} {_reason(response)}; "
+                "check the connection's secret and the vendor's application settings",
+                connection=self.connection,
+                status=response.status_code,
+            )
+
+    def _sign(self, request: httpx.Request) -> None:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token.value}"
+
+
+def _reason(response: httpx.Response) -> str:
+    """The `error` and `error_description` of an OAuth error (RFC 6749, 5.2); never the whole body."""
+    try:
+        body = response.json()
+        return " ".join(str(body[name]) for name in ("error", "error_description") if name in body)
+    except (ValueError, TypeError):
+        return ""
