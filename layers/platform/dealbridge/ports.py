@@ -9,28 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic import Field
-
 from dealbridge.domain.engagement import EngagementStatus, Record
 from dealbridge.domain.keys import Kind
-from dealbridge.domain.model import Instant, Model
+from dealbridge.domain.model import Instant
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-
-
-class Connection(Model):
-    """A configured vendor connection: reference data, `mappings/connections.yaml`.
-
-    `options` are the connector's own (API version, account id, defaults that are set-up data of this tenant); its
-    settings model validates them. `secret` names the secret; it never holds one.
-    """
-
-    id: str
-    system: str
-    base_url: str
-    secret: str
-    limits: dict[str, int] = Field(default_factory=dict)
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,10 @@ class Store:
             return self._before[kind, key]
         return self._tables.get(kind, {}).get(key)
 
+    def newest(self, kind: str, key: str) -> Record | None:
+        """The record as it stands, also in a stale call: what a write starts from."""
+        return self._tables.get(kind, {}).get(key)
+
     def all(self, kind: str) -> list[Record]:
         held = self._tables.get(kind, {})
         if not self._stale:

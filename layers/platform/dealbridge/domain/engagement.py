@@ -60,6 +60,7 @@ class ContractLine(Model):
     amount: Money
     billing_type: BillingType
     billing_frequency: BillingFrequency | None = None
+    cap: Money | None = None
     start: date
     end: date
     task_key: str | None = None

@@ -43,6 +43,8 @@ class Operation(Model):
 
     step: Step
     action: Action
+    entity: str = ""
+    """The legal entity whose engagement this belongs to; empty for what is written once per deal."""
     connection: ConnectionId
     kind: Kind
     key: str
@@ -55,8 +57,11 @@ class Operation(Model):
 
     @property
     def payload_hash(self) -> str:
-        """The hash of what is written: record and codes. Equal hash, equal write."""
-        return content_hash({"record": self.record, "codes": self.codes})
+        """The hash of what is written: record and codes. Equal hash, equal write.
+
+        A shared record's codes are those of the entity that first made it: another entity's are no change of it.
+        """
+        return content_hash(self.record if self.shared else {"record": self.record, "codes": self.codes})
 
     @property
     def identity(self) -> str:
@@ -70,6 +75,8 @@ class Plan(Model):
     deal: DealKey
     snapshot_hash: str
     mapping_version: str
+    entities: tuple[str, ...]
+    """The legal entities that bill part of the deal; their engagements are applied independently of one another."""
     operations: tuple[Operation, ...]
 
     @property

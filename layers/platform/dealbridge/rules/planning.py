@@ -1,0 +1,372 @@
+"""Desired against applied: the plan. First activation, amendment, renewal and repair are all this one comparison."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from dealbridge.domain.deal import Deal
+from dealbridge.domain.engagement import Contract, EngagementStatus, Project, StaffingRequest, Task
+from dealbridge.domain.findings import Finding, Owner
+from dealbridge.domain.keys import Kind, record_key
+from dealbridge.domain.model import Model
+from dealbridge.domain.parties import Customer
+from dealbridge.domain.plan import Action, FieldChange, Operation, Plan, Step
+from dealbridge.domain.refs import ExternalRef
+from dealbridge.errors import ConfigurationError
+from dealbridge.ports import Capabilities
+from dealbridge.rules.engagement import Engagement, engagements
+from dealbridge.rules.reference import ReferenceData
+
+ACTIVE = "Active"
+"""What the CRM shows once everything stands."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the ledger knows of one record outside: the content last written, its codes, and where it stands.
+
+    `ref` None: an attempt was made and its outcome is unknown, or it never succeeded.
+    """
+
+    record: Mapping[str, Any]
+    codes: Mapping[str, Any]
+    ref: ExternalRef | None
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The plan, and what keeps it from being applied."""
+
+    plan: Plan
+    findings: tuple[Finding, ...] = ()
+
+
+type Can = Callable[[str], Capabilities]
+"""A connection's capabilities, by its id."""
+
+
+def identities(deal: Deal, reference: ReferenceData, can: Can) -> list[str]:
+    """Where every desired record stands or shall stand (`Operation.identity`): what to look up before planning."""
+    return [operation.identity for operation in _desired(deal, reference, can, {})]
+
+
+def plan_deal(
+    deal: Deal, snapshot_hash: str, reference: ReferenceData, can: Can, applied: Mapping[str, Applied]
+) -> Draft:
+    """What has to be written so that the desired records stand.
+
+    `applied` maps `Operation.identity` to what the ledger knows, of this deal and of shared records.
+    Raises ConfigurationError where a code is missing that a record needs.
+    """
+    desired = _desired(deal, reference, can, applied)
+    wanted = {operation.identity for operation in desired}
+    operations = [_compared(operation, applied.get(operation.identity)) for operation in desired]
+    unwanted = {identity: known for identity, known in applied.items() if identity not in wanted and known.ref}
+    operations.extend(_withdrawals(deal, unwanted, can))
+    plan = Plan(
+        deal=deal.key,
+        snapshot_hash=snapshot_hash,
+        mapping_version=reference.version,
+        entities=tuple(dict.fromkeys(operation.entity for operation in operations if operation.entity)),
+        operations=tuple(operations),
+    )
+    return Draft(plan, tuple(_orphaned_contracts(unwanted)))
+
+
+def field_changes(before: Any, after: Any, path: str = "") -> list[FieldChange]:
+    """The fields that differ between two plain JSON values. List items with a `key` are matched by it."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        names = [*before, *(name for name in after if name not in before)]
+        return [
+            change
+            for name in names
+            for change in field_changes(before.get(name), after.get(name), f"{path}.{name}" if path else name)
+        ]
+    if _is_keyed(before) and _is_keyed(after):
+        olds, news = {item["key"]: item for item in before}, {item["key"]: item for item in after}
+        return [
+            change
+            for key in dict.fromkeys([*olds, *news])
+            for change in field_changes(olds.get(key), news.get(key), f"{path}[{key}]")
+        ]
+    return [] if before == after else [FieldChange(path=path, before=before, after=after)]
+
+
+def _is_keyed(value: Any) -> bool:
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) and "key" in item for item in value)
+    )
+
+
+def _compared(operation: Operation, known: Applied | None) -> Operation:
+    if known is None or known.ref is None:
+        return operation
+    if known.withdrawn:
+        return operation.model_copy(update={"action": Action.UPDATE})
+    changes = field_changes(_without_time(known.record), _without_time(operation.record))
+    if not operation.shared:
+        changes += field_changes(known.codes, operation.codes, "codes")
+    action = Action.UPDATE if changes else Action.NONE
+    return operation.model_copy(update={"action": action, "changes": tuple(changes)})
+
+
+def _without_time(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in record.items() if name != "at"}
+
+
+def _withdrawals(deal: Deal, unwanted: Mapping[str, Applied], can: Can) -> Iterable[Operation]:
+    steps = {Kind.TASK: Step.SYNC_PROJECT, Kind.STAFFING_REQUEST: Step.REQUEST_STAFFING}
+    for identity, known in unwanted.items():
+        connection, kind_name, key = identity.split("/", 2)
+        kind = Kind(kind_name)
+        if kind in steps and kind in can(connection).withdraws and not known.withdrawn:
+            yield Operation(
+                step=steps[kind],
+                action=Action.WITHDRAW,
+                entity=str(known.codes.get("legal_entity", "")),
+                connection=connection,
+                kind=kind,
+                key=key,
+                record=dict(known.record),
+                codes=dict(known.codes),
+                needs=tuple(key for key in (known.record.get("project_key"),) if key),
+            )
+
+
+def _orphaned_contracts(unwanted: Mapping[str, Applied]) -> Iterable[Finding]:
+    """A contract that stands outside while the deal no longer has lines for it is for finance to end, not for us."""
+    for identity, known in unwanted.items():
+        connection, kind, key = identity.split("/", 2)
+        if kind == Kind.CONTRACT and known.ref:
+            number = known.ref.number or known.ref.id
+            yield Finding(
+                field="legal_entity",
+                rule="contract_still_wanted",
+                message=f"Contract {number} ({key}) stands in {connection}, and no line of the deal belongs to it now.",
+                remedy="Give lines back to its legal entity, or end the contract in the ERP and tell operations.",
+                owner=Owner.FINANCE,
+            )
+
+
+# Desired operations
+
+
+def _desired(deal: Deal, reference: ReferenceData, can: Can, applied: Mapping[str, Applied]) -> list[Operation]:
+    parts = engagements(deal, reference)
+    operations: list[Operation] = []
+    for part in parts:
+        operations += _erp_operations(deal, part, reference, can, applied)
+        operations += _staffing_operations(part, reference)
+    operations.append(_status_operation(deal, parts, applied))
+    # Two entities on one ERP share the customer: it is written once, in the chain of the first.
+    return list({operation.identity: operation for operation in reversed(operations)}.values())[::-1]
+
+
+def _erp_operations(
+    deal: Deal, part: Engagement, reference: ReferenceData, can: Can, applied: Mapping[str, Applied]
+) -> Iterable[Operation]:
+    entity, connection = part.entity.code, part.entity.erp
+    embeds = can(connection).embeds
+    coder = _Coder(reference, connection, part, deal)
+
+    def write(step: Step, kind: Kind, record: Model, key: str, needs: Sequence[str | None], **more: Any) -> Operation:
+        return Operation(
+            step=step,
+            action=Action.CREATE,
+            entity=entity,
+            connection=connection,
+            kind=kind,
+            key=key,
+            record=record.content(),
+            needs=tuple(need for need in needs if need),
+            **more,
+        )
+
+    for customer in part.customers:
+        settled = _keep_currency(customer, deal, applied.get(f"{connection}/{Kind.CUSTOMER}/{customer.key}"))
+        codes = coder.for_customer(settled)
+        yield write(
+            Step.SYNC_CUSTOMER, Kind.CUSTOMER, settled, settled.key, [settled.parent_key], codes=codes, shared=True
+        )
+    for contact in part.contacts:
+        codes = coder.entity()
+        needs = [contact.customer_key]
+        yield write(Step.SYNC_CUSTOMER, Kind.CONTACT, contact, contact.key, needs, codes=codes, shared=True)
+
+    project = part.project if Kind.TASK in embeds else part.project.model_copy(update={"tasks": ()})
+    codes = coder.for_project(part.project)
+    yield write(Step.SYNC_PROJECT, Kind.PROJECT, project, project.key, [project.customer_key], codes=codes)
+    if Kind.TASK not in embeds:
+        for task in part.tasks:
+            needs = [task.project_key]
+            yield write(Step.SYNC_PROJECT, Kind.TASK, task, task.key, needs, codes=coder.for_task(task))
+
+    tasks_needed = () if Kind.TASK in embeds else tuple(task.key for task in part.tasks)
+    contract = part.contract if Kind.SCHEDULE in embeds else part.contract.model_copy(update={"schedule": None})
+    needs = [contract.customer_key, contract.project_key, *tasks_needed]
+    yield write(
+        Step.SYNC_CONTRACT, Kind.CONTRACT, contract, contract.key, needs, codes=coder.for_contract(part.contract)
+    )
+    if Kind.SCHEDULE not in embeds:
+        schedule = part.schedule
+        needs = [schedule.contract_key, schedule.project_key, *tasks_needed]
+        yield write(
+            Step.SYNC_BILLING, Kind.SCHEDULE, schedule, schedule.key, needs, codes=coder.for_contract(part.contract)
+        )
+
+
+def _keep_currency(customer: Customer, deal: Deal, known: Applied | None) -> Customer:
+    """An account without a currency of its own keeps the one that its customer was made with."""
+    lineage = deal.account.lineage() if deal.account else []
+    stated = any(account.id == customer.source_id and account.currency for account in lineage)
+    if stated or known is None or "currency" not in known.record:
+        return customer
+    return customer.model_copy(update={"currency": known.record["currency"]})
+
+
+def _staffing_operations(part: Engagement, reference: ReferenceData) -> Iterable[Operation]:
+    connection = part.entity.staffing
+    if connection is None or not part.staffing_requests:
+        return
+    codes = reference.codes_of(connection)
+    shared_codes = {
+        "legal_entity": part.entity.code,
+        "defaults": codes.defaults,
+        "currency": codes.currencies.get(part.project.currency, part.project.currency),
+    }
+    project = part.staffing_project
+    yield Operation(
+        step=Step.REQUEST_STAFFING,
+        action=Action.CREATE,
+        entity=part.entity.code,
+        connection=connection,
+        kind=Kind.STAFFING_PROJECT,
+        key=project.key,
+        record=project.content(),
+        codes=shared_codes,
+    )
+    for request in part.staffing_requests:
+        yield Operation(
+            step=Step.REQUEST_STAFFING,
+            action=Action.CREATE,
+            entity=part.entity.code,
+            connection=connection,
+            kind=Kind.STAFFING_REQUEST,
+            key=request.key,
+            record=request.content(),
+            codes={**shared_codes, "role": _role(reference, connection, request)},
+            needs=(request.project_key,),
+        )
+
+
+def _role(reference: ReferenceData, connection: str, request: StaffingRequest) -> str:
+    roles = reference.codes_of(connection).roles
+    if request.role not in roles:
+        raise ConfigurationError(
+            f"mappings/codes/{connection}.yaml: roles: no code for {request.role!r}; add it there, "
+            f"or correct the role on the line of service line {request.service_line}"
+        )
+    return roles[request.role]
+
+
+def _status_operation(deal: Deal, parts: Sequence[Engagement], applied: Mapping[str, Applied]) -> Operation:
+    """What the CRM shows. Numbers that are not assigned yet are filled in when it is written."""
+
+    def numbers(kind: Kind, key_of: Callable[[Engagement], str]) -> str | None:
+        known = [applied.get(f"{part.entity.erp}/{kind}/{key_of(part)}") for part in parts]
+        texts = [(each.ref.number or each.ref.id) if each and each.ref else "" for each in known]
+        return ", ".join(dict.fromkeys(texts)) if all(texts) else None
+
+    systems = list(
+        dict.fromkeys(name for part in parts for name in (part.entity.erp, part.entity.staffing) if name is not None)
+    )
+    status = EngagementStatus(
+        key=record_key(Kind.ENGAGEMENT_STATUS, deal.key.opportunity),
+        status=ACTIVE,
+        message=f"Ready to deliver and bill in {', '.join(systems)}.",
+        customer_number=numbers(Kind.CUSTOMER, lambda part: part.customers[-1].key),
+        contract_number=numbers(Kind.CONTRACT, lambda part: part.contract.key),
+        project_number=numbers(Kind.PROJECT, lambda part: part.project.key),
+    )
+    return Operation(
+        step=Step.UPDATE_CRM,
+        action=Action.CREATE,
+        connection=deal.key.crm,
+        kind=Kind.ENGAGEMENT_STATUS,
+        key=status.key,
+        record=status.content(),
+        needs=tuple(key for part in parts for key in (part.customers[-1].key, part.contract.key, part.project.key)),
+    )
+
+
+class _Coder:
+    """An ERP's codes for the governed values of one engagement's records."""
+
+    def __init__(self, reference: ReferenceData, connection: str, part: Engagement, deal: Deal) -> None:
+        self._codes = reference.codes_of(connection)
+        self._connection = connection
+        self._entity = part.entity.code
+        country = part.customers[-1].billing_address.country if part.customers[-1].billing_address else None
+        treatment = reference.treatment(self._entity, country, deal.close_date or date.max)
+        self._treatment = treatment.treatment if treatment else None
+
+    def entity(self) -> dict[str, Any]:
+        return {
+            "legal_entity": self._entity,
+            "entity": self._need("entities", self._codes.entities, self._entity),
+            "defaults": self._codes.defaults,
+        }
+
+    def for_customer(self, customer: Customer) -> dict[str, Any]:
+        return {**self.entity(), **self._money(customer.currency, customer.payment_terms), **self._tax()}
+
+    def for_project(self, project: Project) -> dict[str, Any]:
+        managers = self._codes.managers
+        manager = managers.get(project.manager_email, managers.get("*"))
+        if managers and manager is None:
+            raise self._missing("managers", project.manager_email)
+        used = dict.fromkeys(task.service_line for task in project.tasks)
+        lines = {code: self._need("service_lines", self._codes.service_lines, code) for code in used}
+        return {
+            **self.entity(),
+            **self._money(project.currency, None),
+            **({"manager": manager} if manager else {}),
+            "service_lines": lines,
+        }
+
+    def for_task(self, task: Task) -> dict[str, Any]:
+        line = self._need("service_lines", self._codes.service_lines, task.service_line)
+        return {**self.entity(), "service_lines": {task.service_line: line}}
+
+    def for_contract(self, contract: Contract) -> dict[str, Any]:
+        used = dict.fromkeys(line.service_line for line in contract.lines)
+        return {
+            **self.entity(),
+            **self._money(contract.currency, contract.payment_terms),
+            **self._tax(),
+            "service_lines": {code: self._need("service_lines", self._codes.service_lines, code) for code in used},
+        }
+
+    def _money(self, currency: str, terms: str | None) -> dict[str, Any]:
+        codes = {"currency": self._need("currencies", self._codes.currencies, currency)}
+        if terms:
+            codes["payment_terms"] = self._need("payment_terms", self._codes.payment_terms, terms)
+        return codes
+
+    def _tax(self) -> dict[str, Any]:
+        if self._treatment is None:
+            return {}
+        return {"tax": {"treatment": self._treatment, **self._codes.tax.get(self._treatment, {})}}
+
+    def _need[T](self, section: str, table: Mapping[str, T], name: str) -> T:
+        if name not in table:
+            raise self._missing(section, name)
+        return table[name]
+
+    def _missing(self, section: str, name: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"mappings/codes/{self._connection}.yaml: {section}: no code for {name!r}; add it there",
+            connection=self._connection,
+        )
