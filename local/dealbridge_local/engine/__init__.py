@@ -7,13 +7,13 @@
 
 ``settings``     what can be chosen, and the environment that points boto3 and the SAM CLI at the engine
 ``lifecycle``    start, find, watch, stop
-``deploy``       sam build, sam deploy, outputs
+``deployment``   sam build, sam deploy, outputs
 ``waiting``      wait for a condition with a deadline
 ``serve``        the engine's own process
 ``corrections``  where MiniStack answers differently from AWS
 """
 
-from dealbridge_local.engine.deploy import DeploymentError, deploy
+from dealbridge_local.engine.deployment import DeploymentError, deploy
 from dealbridge_local.engine.lifecycle import Engine, EngineError, EngineStoppedError, running, start, stop
 from dealbridge_local.engine.settings import REPOSITORY, Settings
 from dealbridge_local.engine.waiting import TooLateError, wait_until

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from dealbridge_local.engine.settings import ACCESS_KEY, ACCOUNT, HOST, REGION, SECRET_KEY, Settings, client_environment
 from dealbridge_local.engine.waiting import Say, TooLateError, wait_until
@@ -62,6 +63,7 @@ class Engine:
             region_name=REGION,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
+            config=Config(proxies={}),
         )
 
     def http_api_url(self, api_id: str) -> str:
@@ -242,8 +244,9 @@ def _code() -> str:
 
 
 def _answers(settings: Settings) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"{settings.endpoint_url}/_ministack/health", timeout=2) as answer:
+        with direct.open(f"{settings.endpoint_url}/_ministack/health", timeout=2) as answer:
             return bool(json.load(answer).get("edition") == EDITION)
     except (OSError, ValueError):
         return False

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ ACCESS_KEY = SECRET_KEY = "test"
 HOST = "127.0.0.1"
 
 REPOSITORY = Path(__file__).parents[3]
+
+_KINDS: dict[str, type] = {"port": int, "concurrency": int, "workers": int, "wait_scale": float, "home": Path}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +37,11 @@ class Settings:
         Raises ``ValueError`` naming the variable when its value is not of the right kind.
         """
         chosen: dict[str, Any] = {}
-        for setting in fields(cls):
-            name = f"DEALBRIDGE_ENGINE_{setting.name.upper()}"
+        for setting, kind in _KINDS.items():
+            name = f"DEALBRIDGE_ENGINE_{setting.upper()}"
             if value := environment.get(name):
-                kind = type(setting.default)
                 try:
-                    chosen[setting.name] = Path(value) if isinstance(setting.default, Path) else kind(value)
+                    chosen[setting] = kind(value)
                 except ValueError as error:
                     raise ValueError(f"{name}={value}: not a valid {kind.__name__}") from error
         return cls(**chosen)
@@ -74,7 +75,10 @@ def client_environment(endpoint_url: str, base: Mapping[str, str] = os.environ) 
     reach a real account.
     """
     kept = {name: value for name, value in base.items() if not name.startswith(("AWS_", "SAM_"))}
+    direct = ",".join(filter(None, [HOST, "localhost", base.get("no_proxy") or base.get("NO_PROXY")]))
     return kept | {
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,

@@ -11,7 +11,7 @@ from dealbridge.domain.model import Model
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 """The name of a configured vendor connection, e.g. `netsuite-us`."""
 
-SourceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+SourceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
 """A record id of the CRM, as the CRM prints it."""
 
 

@@ -22,9 +22,7 @@ def apply() -> None:
     wrap(sfn, "_find_matching_retrier", ("retriers", "error", "retry_counts"), back_off_as_written)
     wrap(sfn, "_error_matches", ("error_equals", "error"), never_catch_the_uncatchable)
     wrap(sfn, "_invoke_resource", ("resource", "input_data"), hold_the_payload_limit)
-    wrap(
-        sfn, "_apply_state_assign", ("state_def", "raw_input", "ctx", "result", "error_output"), assign_all_at_once
-    )
+    wrap(sfn, "_apply_state_assign", ("state_def", "raw_input", "ctx", "result", "error_output"), assign_all_at_once)
     wrap(sfn, "_run_sub_machine", ("states", "start_at", "input_data", "execution", "ctx"), keep_branches_apart)
     wrap(sfn, "_run_parallel_branches", ("state_def", "raw_input", "execution", "ctx"), run_parallel)
     wrap(sfn, "_apply_output_path", ("state_def", "data", "ctx"), give_the_output_of_succeed)

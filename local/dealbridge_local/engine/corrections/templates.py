@@ -22,6 +22,7 @@ def apply() -> None:
         ("physical_id", "old_props", "new_props", "stack_name", "logical_id"),
         update_api_with_its_routes,
     )
+    wrap(apigateway, "_invoke_lambda_proxy", _PROXY_PARAMETERS, answer_500_for_a_failed_function)
     api = provisioners._RESOURCE_HANDLERS.get("AWS::ApiGatewayV2::Api", {})
     if not {"create", "update"} <= api.keys():
         raise MinistackChangedError("provisioners._RESOURCE_HANDLERS", "create and update of an HTTP API", str(api))
@@ -44,8 +45,8 @@ class _StatesLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoad
 def read_the_definition(read: Original, props: Mapping[str, Any]) -> str:
     """The definition as JSON text, whether it was written as JSON or as YAML.
 
-    SAM reference, AWS::Serverless::StateMachine, DefinitionUri: the file may be YAML. MiniStack stores the text as it is
-    and cannot run it. Substitutions are made before this, in the text. As on AWS, a definition that cannot be read
+    SAM reference, AWS::Serverless::StateMachine, DefinitionUri: the file may be YAML. MiniStack stores the text as it
+    is and cannot run it. Substitutions are made before this, in the text. As on AWS, a definition that cannot be read
     or that carries a malformed JSONata expression fails the deployment.
     """
     text: str = read(props)
@@ -58,7 +59,7 @@ def read_the_definition(read: Original, props: Mapping[str, Any]) -> str:
         except yaml.YAMLError as error:
             raise ValueError(f"Invalid State Machine Definition: neither JSON nor YAML: {error}") from error
         if not isinstance(definition, dict):
-            raise ValueError("Invalid State Machine Definition: not a mapping") from None
+            raise ValueError("Invalid State Machine Definition: not a mapping") from None  # noqa: TRY004
         text = json.dumps(definition)
     if refusal := stepfunctions._validate_definition_jsonata(text):
         raise ValueError(f"Invalid State Machine Definition: {refusal}")
@@ -121,14 +122,15 @@ def _import_body(api_id: str, body: Mapping[str, Any] | None) -> None:
             )
         )["integrationId"]
         route = {"routeKey": route_key, "target": f"integrations/{integration_id}"}
+        scheme: dict[str, Any] = {}
         for name, scopes in _security(operation):
             if name not in authorizers:
                 raise ValueError(f"{route_key}: security scheme {name} is not supported by the local engine")
             authorizer_id, kind = authorizers[name]
-            route |= {"authorizerId": authorizer_id, "authorizationType": "JWT" if kind == "JWT" else "CUSTOM"}
+            scheme = {"authorizerId": authorizer_id, "authorizationType": "JWT" if kind == "JWT" else "CUSTOM"}
             if scopes:
-                route["authorizationScopes"] = scopes
-        _created(apigateway._create_route(api_id, route))
+                scheme["authorizationScopes"] = scopes
+        _created(apigateway._create_route(api_id, {**route, **scheme}))
 
 
 def _operations(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -156,6 +158,21 @@ def _authorizers(body: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
         if source:
             data["identitySource"] = source.split(",") if isinstance(source, str) else source
         yield name, {**data, "name": name, "authorizerType": described["type"].upper()}
+
+
+_PROXY_PARAMETERS = (
+    *("integration", "api_id", "stage", "path", "method", "headers", "body", "query_params", "route_key"),
+    *("path_params", "authorizer_claims", "authorizer_scopes", "authorizer_lambda_context", "authorizer_iam"),
+    *("owner_account_id", "owner_region", "raw_query_string"),
+)
+
+
+async def answer_500_for_a_failed_function(invoke: Original, *args: Any, **kwargs: Any) -> tuple[int, Any, bytes]:
+    """The caller of an HTTP API learns nothing of the function's error; MiniStack answers 502 with its stack trace."""
+    status, headers, body = await invoke(*args, **kwargs)
+    if status == 502 and b'"errorType"' in body and b'"errorMessage"' in body:
+        return 500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}'
+    return status, headers, body
 
 
 def _created(response: tuple[int, Any, bytes]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class RecordChange:
     properties: Mapping[str, str | None] = field(default_factory=dict)
     primary_id: str = ""
     merged_ids: tuple[str, ...] = ()
+    properties_moved: int = 0
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,19 @@ class Records:
             "VALIDATION_ERROR",
         )
 
+    def refuse_double_claims(self, drafts: Iterable[Draft]) -> None:
+        """Two inputs of one batch must not ask for the same unique value."""
+        claimed: set[tuple[str, str]] = set()
+        for draft in drafts:
+            for definition in self.catalog.unique(draft.kind):
+                value = draft.values.get(definition.name)
+                if not value:
+                    continue
+                claim = (definition.name, _key(definition, value))
+                if claim in claimed:
+                    raise self._conflict(draft.kind, definition, value, draft.record, "Another input")
+                claimed.add(claim)
+
     # Writing
 
     def write(self, draft: Draft, source: Source) -> tuple[Record, bool]:
@@ -196,7 +209,6 @@ class Records:
         if draft.record is None:
             self._last_id += 1
             record_id = str(self._last_id)
-            # The source comes first: HubSpot's own properties are set with the record.
             system = {
                 "hs_object_id": record_id,
                 "createdate": iso(now),
@@ -206,7 +218,9 @@ class Records:
             }
             made: Record = {"id": record_id, "properties": {}, "createdAt": iso(now), "archived": False}
             return self._put(Action.CREATE, draft.kind, made, {**system, **draft.values}, now, source), True
-        return self._put(Action.UPDATE, draft.kind, draft.record, draft.values, now, source), False
+        # Another input of the same batch may have written this record since it was drafted.
+        record = self.find(draft.kind, draft.record["id"]) or draft.record
+        return self._put(Action.UPDATE, draft.kind, record, draft.values, now, source), False
 
     def set_computed(self, kind: ObjectType, record_id: str, values: Mapping[str, str], source: Source) -> None:
         """Properties that follow from associations."""
@@ -251,9 +265,9 @@ class Records:
                 record["id"],
                 now,
                 source,
-                {"numberOfPropertiesMoved": str(moved)},
                 primary_id=primary_id,
                 merged_ids=(other_id,),
+                properties_moved=moved,
             )
         )
         return record

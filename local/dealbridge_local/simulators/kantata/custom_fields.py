@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 from dealbridge_local.simulators.kantata import readers, references
-from dealbridge_local.simulators.kantata.refusals import RefusalError, forbidden, invalid
-from dealbridge_local.simulators.kantata.resource import Association, Params, Resource, Test, by
+from dealbridge_local.simulators.kantata.refusals import forbidden, invalid, missing
+from dealbridge_local.simulators.kantata.resource import Association, Filter, Resource, Test, by
 from dealbridge_local.simulators.kantata.tenant import ACCOUNT_ID, Tenant
 from dealbridge_local.simulators.store import Record
 
@@ -148,7 +148,7 @@ def _change_value(tenant: Tenant, actor: Record, record: Record, given: dict[str
     subject, id_ = record["subject_type"], record["_subject_id"]
     field = tenant.get(FIELDS, record["custom_field_id"])
     if field is None:
-        raise RefusalError(404, {"type": "system", "message": "Page Not Found"})
+        raise missing()
     held = _typed(field, given["value"], "value")
     match = f"{field['id']}:{held}"
     others = tenant.find(VALUES, "_match", [match])
@@ -191,8 +191,9 @@ def _change_field(tenant: Tenant, actor: Record, record: Record, given: dict[str
     tenant.change(FIELDS, record["id"], actor, given)
 
 
-def _of_known_subject(_tenant: Tenant, params: Params, _actor: Record) -> Test:
-    subject = SUBJECTS.get(params.get("subject_type", "").lower())
+def _of_subject(_tenant: Tenant, value: str) -> Test:
+    # In any case: integrators send "workspace" (ryane2l/sf-kantata-integration).
+    subject = SUBJECTS.get(value.lower())
     if subject is None:
         raise invalid("subject_type", "Subject type is not included in the list")
     return lambda record: record["subject_type"] == subject
@@ -281,12 +282,13 @@ RESOURCES = (
         },
         required=("subject_type", "subject_id", "custom_field_id", "value"),
         changes=("value",),
+        needs=("subject_type",),
         filters={
+            "subject_type": Filter(_of_subject),
             "with_custom_field_id": by("custom_field_id"),
             "with_subject_id": by("_subject_id"),
             "with_setter_id": by("setter_id"),
         },
-        hides=_of_known_subject,
         orders=("created_at", "subject_id", "updated_at"),
         default_order="created_at:asc",
         indexed=("_subject", "_subject_id", "_match", "custom_field_id"),

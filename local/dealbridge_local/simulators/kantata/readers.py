@@ -1,10 +1,12 @@
 """Readers: from what a client sent in a body to what is stored, or a validation error's text."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from dealbridge_local.simulators.kantata.refusals import invalid
 from dealbridge_local.simulators.kantata.resource import Reader
 from dealbridge_local.simulators.kantata.tenant import Tenant
 
@@ -94,3 +96,10 @@ def ids_of(collection: str) -> Reader:
         return [single(tenant, each) for each in given]
 
     return read
+
+
+def check_dates(given: Mapping[str, Any], held: Mapping[str, Any], end: str = "due_date") -> None:
+    """Refuses an end before the start; either may be in the body or stand already."""
+    start_date, end_date = given.get("start_date", held.get("start_date")), given.get(end, held.get(end))
+    if start_date and end_date and end_date < start_date:
+        raise invalid(end, f"{end.replace('_', ' ').capitalize()} must be after the start date")

@@ -114,14 +114,8 @@ def _collection(tenant: Tenant, subject: str) -> str | None:
     return next(found, None)
 
 
-def _subject_ids(tenant: Tenant, record: Record) -> list[str]:
+def _subject_ids(_tenant: Tenant, record: Record) -> list[str]:
     return [record["_subject_id"]]
-
-
-def _need_subject_type(_tenant: Tenant, params: Params, _actor: Record) -> Test:
-    if not params.get("subject_type"):
-        raise invalid("subject_type", "Subject type can't be blank")
-    return lambda _record: True
 
 
 def _human(name: str) -> str:
@@ -160,7 +154,7 @@ RESOURCES = (
             "service_model_ref": by("service_model_ref"),
             "status": by("status"),
         },
-        hides=_need_subject_type,
+        needs=("subject_type",),
         orders=("created_at", "last_synced_at"),
         default_order="last_synced_at:desc",
         indexed=("_subject", "_subject_id", "service_model_ref"),

@@ -14,6 +14,8 @@ from dealbridge_local.simulators.store import Record
 type Params = Mapping[str, str]
 type Reader = Callable[[Tenant, Any], Any]
 """Makes the stored value of what a client sent; raises ValueError with the text of the validation error."""
+type Derive = Callable[[Tenant, Record], Any]
+type Ids = Callable[[Tenant, Record], list[str]]
 type Test = Callable[[Record], bool]
 type Create = Callable[[Tenant, Record, dict[str, Any]], Record]
 """(tenant, acting user, fields as read) → the new record"""
@@ -33,7 +35,7 @@ class Association:
 
     key: str
     collection: str = ""
-    ids: Callable[[Tenant, Record], list[str]] | None = None
+    ids: Ids | None = None
 
     @property
     def many(self) -> bool:
@@ -59,7 +61,7 @@ class Resource:
     event: str = ""
     """The prefix of its event types; empty where the vendor has none (resource_requests)."""
     shown: tuple[str, ...]
-    derived: Mapping[str, Callable[[Tenant, Record], Any]] = field(default_factory=dict)
+    derived: Mapping[str, Derive] = field(default_factory=dict)
     """Shown attributes that are worked out, not held."""
     optional: tuple[str, ...] = ()
     """Shown only where `optional_fields` asks for them."""
@@ -69,6 +71,8 @@ class Resource:
     changes: tuple[str, ...] = ()
     """Attributes that an update accepts."""
     only_on_change: Mapping[str, Reader] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """Query parameters that a list cannot do without."""
     filters: Mapping[str, Filter] = field(default_factory=dict)
     hides: Callable[[Tenant, Params, Record], Test] | None = None
     """The default filters, applied to lists and to single reads alike: (tenant, parameters, acting user) → visible?"""
@@ -133,3 +137,21 @@ def containing(*names: str) -> Filter:
         return lambda record: any(wanted in str(record.get(name) or "").lower() for name in names)
 
     return Filter(test)
+
+
+def plain_change(collection: str) -> Change:
+    """An update with no rules of its own."""
+
+    def change(tenant: Tenant, actor: Record, record: Record, given: dict[str, Any]) -> None:
+        tenant.change(collection, record["id"], actor, given)
+
+    return change
+
+
+def plain_remove(collection: str) -> Remove:
+    """A delete with no rules of its own."""
+
+    def remove(tenant: Tenant, actor: Record, record: Record) -> None:
+        tenant.remove(collection, record["id"], actor)
+
+    return remove

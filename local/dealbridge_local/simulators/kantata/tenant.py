@@ -63,13 +63,16 @@ class Tenant:
         found = (self.get(collection, id_) for id_ in ids)
         return [record for record in found if record is not None and str(record.get(name)) in wanted]
 
-    def add(self, collection: str, actor: Record | None, fields: Mapping[str, Any], *, id_: str | None = None) -> Record:
+    def add(
+        self, collection: str, actor: Record | None, fields: Mapping[str, Any], *, id_: str | None = None
+    ) -> Record:
         """A new record; without an actor it is set-up data and leaves no event."""
         if id_ is None:
             id_ = str(self._next[collection])
             self._next[collection] += 1
         now = self.now()
-        record = self._put(collection, {"created_at": now, "updated_at": now, **fields, "id": id_})
+        own = {"id": id_, "_collection": collection, "_type": self.resources[collection].subject}
+        record = self._put(collection, {"created_at": now, "updated_at": now, **fields, **own})
         self._tell(collection, actor, "created", None, record)
         return record
 

@@ -103,8 +103,7 @@ class Options:
 
 def read_options(query: str) -> Options:
     """Raises SapError 400 for an unknown or malformed option."""
-    # A plus sign is a plus sign in an OData literal (a time zone); browsers' form encoding does not apply.
-    pairs = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
     system = {name: value for name, value in pairs.items() if name.startswith("$")}
     if unknown := set(system) - _KNOWN_OPTIONS:
         raise errors.invalid_uri(f"The option '{sorted(unknown)[0]}' is not supported")
@@ -113,7 +112,7 @@ def read_options(query: str) -> Options:
         raise errors.invalid_uri(f"Invalid value '{count}' for option '$inlinecount'")
     return Options(
         given=system,
-        filter=_filter_text(query),
+        filter=system.get("$filter") or None,
         select=_paths(system.get("$select", "")),
         expand=_paths(system.get("$expand", "")),
         orderby=tuple(_order(part) for part in system.get("$orderby", "").split(",") if part.strip()),
@@ -126,23 +125,12 @@ def read_options(query: str) -> Options:
     )
 
 
-def _filter_text(query: str) -> str | None:
-    """The filter with `+` read as a blank outside quotes, where clients use it so, and as itself inside."""
-    raw = next((part[8:] for part in query.split("&") if part.startswith("$filter=")), None)
-    if raw is None:
-        raw = next((part[10:] for part in query.split("&") if part.lower().startswith("%24filter=")), None)
-    if raw is None or not raw:
-        return None
-    parts = unquote(raw.replace("+", "\x00")).split("'")
-    return "'".join(part.replace("\x00", "+" if index % 2 else " ") for index, part in enumerate(parts))
-
-
 def _paths(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(part.strip().split("/")) for part in text.split(",") if part.strip())
 
 
 def _order(text: str) -> tuple[str, bool]:
-    name, _, direction = text.strip().replace("%2B", " ").replace("+", " ").partition(" ")
+    name, _, direction = text.strip().partition(" ")
     if direction.strip() not in ("", "asc", "desc"):
         raise errors.invalid_uri(f"Invalid value '{text}' for option '$orderby'")
     return name, direction.strip() == "desc"

@@ -5,7 +5,7 @@ A service's model is data, written with the small constructors at the end; the r
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -195,6 +195,10 @@ def plain_decimal(name: str, precision: int, scale: int) -> Property:
     return Property(name, edm.DECIMAL, precision=precision, scale=scale)
 
 
+def plain_integer(name: str) -> Property:
+    return Property(name, edm.INT32)
+
+
 def shown(*properties: Property) -> list[Property]:
     """Properties that SAP sets: neither creatable nor updatable."""
     return [replace(each, creatable=False, updatable=False) for each in properties]
@@ -233,8 +237,3 @@ def single(name: str, target: str, *link: str, insertable: bool = False) -> Navi
 
 def service(name: str, *sets: EntitySet, **traits: Any) -> Service:
     return Service(name, {each.name: each for each in sets}, **traits)
-
-
-def later(first: datetime, second: datetime | None) -> bool:
-    """Whether `first` lies after `second`; False where there is no second."""
-    return second is not None and first > second

@@ -63,7 +63,7 @@ class Rules:
             self._one_primary(record, user_id)
 
     def before_delete(self, sobject: SObject, record: Record) -> None:
-        """"Deleting an account": one with won deals stays (Salesforce Help)."""
+        """ "Deleting an account": one with won deals stays (Salesforce Help)."""
         if sobject.name == "Account":
             won = [deal for deal in self._database.find("Opportunity", "AccountId", record["Id"]) if deal["IsWon"]]
             if won:
@@ -128,8 +128,10 @@ class Rules:
         if given.get("UnitPrice") is not None and given.get("TotalPrice") is not None:
             # OpportunityLineItem.TotalPrice: "you can change either this value or the UnitPrice, but not both".
             raise ApiError(
-                400, "FIELD_INTEGRITY_EXCEPTION", "field integrity exception: unknown (only one of unit price, total "
-                "price, may be specified)", [],
+                400,
+                "FIELD_INTEGRITY_EXCEPTION",
+                "field integrity exception: unknown (only one of unit price, total price, may be specified)",
+                [],
             )
         if old is None:
             self._place_line(given, record)
@@ -154,7 +156,8 @@ class Rules:
             raise required_missing(["PricebookEntryId"])
         if deal["Pricebook2Id"] not in (None, entry["Pricebook2Id"]):
             raise field_integrity(
-                "PricebookEntryId", "pricebook entry is in a different pricebook than the one assigned to the opportunity"
+                "PricebookEntryId",
+                "pricebook entry is in a different pricebook than the one assigned to the opportunity",
             )
         if not entry["IsActive"]:
             raise field_integrity("PricebookEntryId", "pricebook entry has been archived or is inactive")
@@ -315,8 +318,11 @@ def _reprice_line(old: Record, given: Mapping[str, Any], record: Record, places:
         return
     if {"Discount", "Quantity"} <= set(given) and not {"TotalPrice", "UnitPrice"} & set(given):
         raise ApiError(
-            400, "FIELD_INTEGRITY_EXCEPTION", "field integrity exception: unknown (must specify either unit price or "
-            "total price when discount and quantity are specified)", [],
+            400,
+            "FIELD_INTEGRITY_EXCEPTION",
+            "field integrity exception: unknown (must specify either unit price or "
+            "total price when discount and quantity are specified)",
+            [],
         )
     if given.get("TotalPrice") is not None:
         record["UnitPrice"] = _unit(record["TotalPrice"], record["Quantity"], record["Discount"], old["UnitPrice"])

@@ -66,9 +66,7 @@ def _text(sobject: SObject, field: Field, value: Any) -> str:
         raise _not_of_type(field, value)
     text = str(value)
     if field.type == "email" and not _EMAIL.fullmatch(text):
-        raise ApiError(
-            400, "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", [field.name]
-        )
+        raise ApiError(400, "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", [field.name])
     if field.restricted:
         # The API matches a restricted value without regard to case and keeps the value set's own spelling.
         matches = [allowed for allowed in field.picklist if allowed.casefold() == text.casefold()]
@@ -107,7 +105,9 @@ def _number(field: Field, value: Any) -> Decimal | int:
         raise _not_of_type(field, value)
     if abs(number) >= _LARGEST:
         raise ApiError(
-            400, "NUMBER_OUTSIDE_VALID_RANGE", f"{field.label}: value outside of valid range on numeric field: {value}",
+            400,
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            f"{field.label}: value outside of valid range on numeric field: {value}",
             [field.name],
         )
     return int(number) if field.type == "int" else rounded(number, field.scale)

@@ -135,14 +135,23 @@ class Records:
         self._rules.after_delete(sobject, record, user_id)
 
     def upsert(
-        self, sobject: SObject, key: str, value: str, body: Mapping[str, Any], user_id: str, *, update_only: bool = False
+        self,
+        sobject: SObject,
+        key: str,
+        value: str,
+        body: Mapping[str, Any],
+        user_id: str,
+        *,
+        update_only: bool = False,
     ) -> Upserted:
         """Create or update by external id. Raises AmbiguousKeyError where several records hold the value."""
         field = self.key_field(sobject, key)
         if any(name.lower() in (field.name.lower(), "id") for name in body):
             # "Insert or Update (Upsert) a Record Using an External ID": the key stands in the path only.
             raise ApiError(
-                400, "INVALID_FIELD", f"The {field.name} field should not be specified in the sobject data.",
+                400,
+                "INVALID_FIELD",
+                f"The {field.name} field should not be specified in the sobject data.",
                 [field.name],
             )
         matching = [record["Id"] for record in self._matching(sobject, field, value)]
@@ -167,9 +176,7 @@ class Records:
     def key_field(self, sobject: SObject, name: str) -> Field:
         field = sobject.field(name)
         if field is None or not (field.external_id or field.name == "Id"):
-            raise ApiError(
-                404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {name}"
-            )
+            raise ApiError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {name}")
         return field
 
     def _matching(self, sobject: SObject, field: Field, value: str) -> list[Record]:
@@ -181,9 +188,7 @@ class Records:
     def _existing(self, sobject: SObject, given: str) -> Record:
         record_id = canonical(given)
         if record_id is None:
-            raise ApiError(
-                404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {given}"
-            )
+            raise ApiError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {given}")
         if not record_id.startswith(sobject.key_prefix):
             raise malformed_id(sobject.by_name["id"], given)
         record = self.database.current(sobject.name, record_id)

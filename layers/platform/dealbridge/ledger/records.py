@@ -1,0 +1,203 @@
+"""Records outside: what was intended, what came of it, what stands there as far as we know.
+
+Every write outside has its intent here first and its outcome after. An intent without an outcome means that the write
+may or may not have happened: the next attempt reads back before it writes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from dealbridge.domain.keys import DealKey
+from dealbridge.domain.plan import Operation
+from dealbridge.domain.refs import ExternalRef
+from dealbridge.errors import LeaseLostError, RecordBusyError
+from dealbridge.ledger.deals import deal_pk
+from dealbridge.ledger.documents import Documents
+from dealbridge.ledger.table import Change, ConditionError, Item, Table
+from dealbridge.rules.planning import Applied
+
+ABANDONED_AFTER = timedelta(seconds=120)
+"""An intent of another run that is older than this belongs to a step that is gone: longer than any step may take."""
+
+
+class How(StrEnum):
+    """How an effect came to be."""
+
+    WRITTEN = "written"
+    FOUND = "found"
+    """The write of an earlier attempt had happened; it was found by reading back."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A write that is about to happen. `unsettled`: an earlier attempt's outcome is unknown, so read back first."""
+
+    id: str
+    operation: Operation
+    known: Applied | None
+    unsettled: bool
+    done: bool = False
+    """Another run has applied the very same payload: nothing to write."""
+
+
+class Records:
+    """Records outside, in the ledger."""
+
+    def __init__(self, table: Table, documents: Documents) -> None:
+        self._table = table
+        self._documents = documents
+
+    def applied(self, deal: DealKey, identities: Iterable[str]) -> dict[str, Applied]:
+        """What is known of a deal's records and of the shared ones named, by identity."""
+        items = list(self._table.query(deal_pk(deal), "RECORD#"))
+        shared = self._table.get_many((f"SHARED#{identity}", "RECORD") for identity in identities)
+        return {str(item["identity"]): self._applied(item) for item in (*shared.values(), *items)}
+
+    def refs(self, deal: DealKey, connection: str, keys: Iterable[str]) -> dict[str, ExternalRef]:
+        """Where records stand in one system, by our key; those that stand nowhere are left out."""
+        wanted = set(keys)
+        found = {}
+        identities = [f"{connection}/{kind}/{key}" for key in wanted for kind in ("customer", "contact")]
+        for identity, applied in self.applied(deal, identities).items():
+            system, _, key = identity.split("/", 2)
+            if system == connection and key in wanted and applied.ref is not None:
+                found[key] = applied.ref
+        return found
+
+    def effects_of(self, deal: DealKey, shared: Iterable[str]) -> list[Item]:
+        """The items of a deal's records and of the shared ones named, with content and effects."""
+        items = list(self._table.query(deal_pk(deal), "RECORD#"))
+        items += self._table.get_many((f"SHARED#{identity}", "RECORD") for identity in shared).values()
+        return [{**item, "content": self._content(item)} for item in items]
+
+    def intend(self, deal: DealKey, run: str, operation: Operation, now: datetime) -> Intent:
+        """Record what is about to be written.
+
+        Raises RecordBusyError while another run is writing the same shared record.
+        """
+        pk, sk = _place(deal, operation)
+        item = self._table.get(pk, sk) or {}
+        before = item.get("intent")
+        known = self._applied(item) if "content" in item else None
+        if (
+            operation.shared
+            and item.get("payload_hash") == operation.payload_hash
+            and known
+            and known.ref
+            and not before
+        ):
+            return Intent("", operation, known, unsettled=False, done=True)
+        if before and operation.shared and before["run"] != run:
+            age = now - datetime.fromisoformat(before["at"])
+            if age < ABANDONED_AFTER:
+                raise RecordBusyError(
+                    f"{operation.identity} is being written by run {before['run']}",
+                    connection=operation.connection,
+                    retry_after=2,
+                )
+        intent_id = uuid4().hex
+        change = Change(pk, sk).set(
+            identity=operation.identity,
+            connection=operation.connection,
+            kind=operation.kind.value,
+            key=operation.key,
+            intent={
+                "id": intent_id,
+                "run": run,
+                "deal": str(deal),
+                "action": operation.action.value,
+                "hash": operation.payload_hash,
+                "at": now.isoformat(),
+            },
+        )
+        if before:
+            change.where("#intent.#id = :seen", seen=before["id"])
+        else:
+            change.where("attribute_not_exists(#intent)")
+        try:
+            self._table.update(change)
+        except ConditionError:
+            raise RecordBusyError(
+                f"{operation.identity} is being written by another run", connection=operation.connection, retry_after=2
+            ) from None
+        return Intent(intent_id, operation, known, unsettled=before is not None)
+
+    def settle(
+        self,
+        deal: DealKey,
+        run: str,
+        intent: Intent,
+        ref: ExternalRef,
+        how: How,
+        mapping_version: str,
+        now: datetime,
+        began: datetime,
+    ) -> None:
+        """Record the outcome: what stands outside now, and the effect that made it so.
+
+        Raises LeaseLostError where another attempt has taken the record over meanwhile.
+        """
+        operation = intent.operation
+        effect = {
+            "run": run,
+            "deal": str(deal),
+            "step": operation.step.value,
+            "action": operation.action.value,
+            "hash": operation.payload_hash,
+            "mapping_version": mapping_version,
+            "intended_at": began.isoformat(),
+            "done_at": now.isoformat(),
+            "how": how.value,
+            "id": ref.id,
+        }
+        pk, sk = _place(deal, operation)
+        change = (
+            Change(pk, sk)
+            .set(
+                content=self._documents.pack({"record": operation.record, "codes": operation.codes}),
+                payload_hash=operation.payload_hash,
+                ref=ref.content(),
+                withdrawn=operation.action == "withdraw",
+                updated_at=now.isoformat(),
+            )
+            .append(effects=[effect])
+            .remove("intent")
+            .where("#intent.#id = :mine", mine=intent.id)
+        )
+        try:
+            self._table.update(change)
+        except ConditionError:
+            raise LeaseLostError(f"{operation.identity}: another attempt has taken the record over") from None
+
+    def drop(self, deal: DealKey, intent: Intent) -> None:
+        """Take an intent back: the write certainly did not happen."""
+        pk, sk = _place(deal, intent.operation)
+        change = Change(pk, sk).remove("intent").where("#intent.#id = :mine", mine=intent.id)
+        try:
+            self._table.update(change)
+        except ConditionError:
+            raise LeaseLostError(f"{intent.operation.identity}: another attempt has taken the record over") from None
+
+    def _applied(self, item: Item) -> Applied:
+        content: Mapping[str, Any] = self._content(item)
+        ref = item.get("ref")
+        return Applied(
+            record=content.get("record", {}),
+            codes=content.get("codes", {}),
+            ref=ExternalRef.model_validate(ref) if ref else None,
+            withdrawn=bool(item.get("withdrawn")),
+        )
+
+    def _content(self, item: Item) -> dict[str, Any]:
+        packed = item.get("content")
+        return dict(self._documents.unpack(packed)) if packed else {}
+
+
+def _place(deal: DealKey, operation: Operation) -> tuple[str, str]:
+    if operation.shared:
+        return f"SHARED#{operation.identity}", "RECORD"
+    return deal_pk(deal), f"RECORD#{operation.identity}"

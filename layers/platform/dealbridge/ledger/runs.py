@@ -1,0 +1,71 @@
+"""Runs and their story: each step with its times, its outcome, its vendor calls and what it waited for."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dealbridge.domain.deal import Deal
+from dealbridge.domain.keys import DealKey
+from dealbridge.domain.plan import Plan
+from dealbridge.errors import ConfigurationError
+from dealbridge.ledger.deals import deal_pk, run_sk
+from dealbridge.ledger.documents import Documents
+from dealbridge.ledger.table import Change, Item, Table
+
+
+class Runs:
+    """Runs, snapshots and plans in the ledger."""
+
+    def __init__(self, table: Table, documents: Documents) -> None:
+        self._table = table
+        self._documents = documents
+
+    def tell(self, deal: DealKey, number: int, entry: Mapping[str, Any]) -> None:
+        """Add one entry to a run's story."""
+        self._table.update(Change(deal_pk(deal), run_sk(number)).append(story=[dict(entry)]))
+
+    def of(self, deal: DealKey) -> Iterator[Item]:
+        """A deal's runs, the first first."""
+        return self._table.query(deal_pk(deal), "RUN#")
+
+    def audit_of(self, deal: DealKey) -> Iterator[Item]:
+        return self._table.query(deal_pk(deal), "AUDIT#")
+
+    def exceptions_of(self, deal: DealKey) -> Iterator[Item]:
+        return self._table.query(deal_pk(deal), "EXCEPTION#")
+
+    def open_exceptions(self) -> Iterator[Item]:
+        """All open exceptions, by cause; eventually consistent."""
+        return self._table.by_state("EXCEPTIONS#open", newest_first=False)
+
+    def keep_snapshot(self, deal: Deal, snapshot_hash: str) -> None:
+        """Keep a snapshot under its hash; one that is kept already is left as it is."""
+        self._table.put(
+            {
+                "pk": deal_pk(deal.key),
+                "sk": f"SNAPSHOT#{snapshot_hash}",
+                "document": self._documents.pack(deal.content()),
+                "revision": deal.revision,
+            }
+        )
+
+    def snapshot(self, key: DealKey, snapshot_hash: str) -> Deal:
+        return Deal.model_validate(self._read(key, f"SNAPSHOT#{snapshot_hash}"))
+
+    def keep_plan(self, run: str, plan: Plan) -> None:
+        self._table.put(
+            {
+                "pk": deal_pk(plan.deal),
+                "sk": f"PLAN#{run}",
+                "document": self._documents.pack(plan.content()),
+                "hash": plan.hash,
+            }
+        )
+
+    def plan(self, deal: DealKey, run: str) -> Plan:
+        return Plan.model_validate(self._read(deal, f"PLAN#{run}"))
+
+    def _read(self, deal: DealKey, sk: str) -> Any:
+        item = self._table.get(deal_pk(deal), sk)
+        if item is None:
+            raise ConfigurationError(f"ledger: {deal} has no {sk}; the run was started without it")
+        return self._documents.unpack(item["document"])

@@ -1,0 +1,20 @@
+"""Currencies as the API shows them beside amounts: a symbol, and how many subunits make a unit."""
+
+from dealbridge_local.simulators.kantata.resource import Derive
+
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "$", "AUD": "$"}
+_NO_SUBUNITS = frozenset({"JPY", "KRW", "CLP", "VND"})
+
+
+def base_unit(currency: str) -> int:
+    return 1 if currency in _NO_SUBUNITS else 100
+
+
+def symbol(currency: str) -> str:
+    return _SYMBOLS.get(currency, currency)
+
+
+MONEY_ATTRIBUTES: dict[str, Derive] = {
+    "currency_symbol": lambda _tenant, record: symbol(record["currency"]),
+    "currency_base_unit": lambda _tenant, record: base_unit(record["currency"]),
+}

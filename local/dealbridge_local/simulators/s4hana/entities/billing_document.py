@@ -1,0 +1,131 @@
+"""API_BILLING_DOCUMENT_SRV: invoices, read-only but for `Cancel`; a billing run makes them (A2.5)."""
+
+from dealbridge_local.simulators.s4hana.model import (
+    ComplexType,
+    FunctionImport,
+    amount,
+    children,
+    clock_time,
+    day,
+    entity,
+    flag,
+    label,
+    number,
+    quantity,
+    service,
+    single,
+    stamp,
+    text,
+)
+
+_READ_ONLY = {"creatable": False, "updatable": False, "deletable": False}
+
+DOCUMENT = entity(
+    "A_BillingDocument",
+    "BillingDocument",
+    [
+        number("BillingDocument", 10),
+        text("SDDocumentCategory", 4),
+        text("BillingDocumentCategory", 1),
+        text("BillingDocumentType", 4),
+        day("CreationDate"),
+        clock_time("CreationTime"),
+        day("LastChangeDate"),
+        stamp("LastChangeDateTime", concurrency=True),
+        text("SalesOrganization", 4),
+        text("DistributionChannel", 2),
+        text("Division", 2),
+        day("BillingDocumentDate"),
+        flag("BillingDocumentIsCancelled"),
+        number("CancelledBillingDocument", 10),
+        amount("TotalNetAmount", "TransactionCurrency"),
+        text("TransactionCurrency", 5),
+        amount("TaxAmount", "TransactionCurrency", 14),
+        amount("TotalGrossAmount", "TransactionCurrency", 17),
+        number("PayerParty", 10),
+        text("CustomerPaymentTerms", 4),
+        text("PaymentReference", 30),
+        text("CompanyCode", 4),
+        text("FiscalYear", 4),
+        number("AccountingDocument", 10),
+        text("DocumentReferenceID", 16),
+        label("AssignmentReference", 18),
+        number("SoldToParty", 10),
+        label("PurchaseOrderByCustomer", 35),
+        text("Country", 3),
+        text("OverallSDProcessStatus", 1),
+        text("OverallBillingStatus", 1),
+        text("AccountingPostingStatus", 1),
+        text("AccountingTransferStatus", 1),
+        text("BillingIssueType", 1),
+        text("InvoiceListStatus", 1),
+        text("InvoiceClearingStatus", 1),
+    ],
+    [children("to_Item", "A_BillingDocumentItem", "BillingDocument", insertable=False)],
+    indexed=("SoldToParty", "PurchaseOrderByCustomer", "AccountingDocument"),
+    **_READ_ONLY,
+)
+
+ITEM = entity(
+    "A_BillingDocumentItem",
+    "BillingDocument BillingDocumentItem",
+    [
+        number("BillingDocument", 10),
+        number("BillingDocumentItem", 6),
+        text("SalesDocumentItemCategory", 4),
+        text("CreatedByUser", 12),
+        day("CreationDate"),
+        text("OrganizationDivision", 2),
+        text("Division", 2),
+        text("Material", 40),
+        label("BillingDocumentItemText", 40),
+        day("ServicesRenderedDate"),
+        quantity("BillingQuantity", "BillingQuantityUnit", 13),
+        text("BillingQuantityUnit", 3),
+        number("BillingPlan", 10),
+        number("BillingPlanItem", 6),
+        amount("NetAmount", "TransactionCurrency"),
+        text("TransactionCurrency", 5),
+        amount("GrossAmount", "TransactionCurrency"),
+        amount("TaxAmount", "TransactionCurrency", 14),
+        text("WBSElement", 24),
+        text("ProfitCenter", 10),
+        number("SalesDocument", 10),
+        number("SalesDocumentItem", 6),
+        text("SalesSDDocumentCategory", 4),
+        number("ReferenceSDDocument", 10),
+        number("ReferenceSDDocumentItem", 6),
+    ],
+    [single("to_BillingDocument", "A_BillingDocument", "BillingDocument")],
+    indexed=("SalesDocument", "WBSElement"),
+    **_READ_ONLY,
+)
+
+_CANCEL_RESULT = ComplexType(
+    "CancelResult",
+    {
+        each.name: each
+        for each in (
+            number("BillingDocument", 10),
+            number("CancellationBillingDocument", 10),
+            text("SystemMessageType", 1),
+            text("SystemMessageIdentification", 20),
+            text("SystemMessageNumber", 3),
+            label("SystemMessageText", 256),
+            label("SystemMessageVariable1", 50),
+            label("SystemMessageVariable2", 50),
+            label("SystemMessageVariable3", 50),
+            label("SystemMessageVariable4", 50),
+        )
+    },
+)
+CANCEL = FunctionImport("Cancel", "POST", (number("BillingDocument", 10),), complex_type=_CANCEL_RESULT.name)
+
+SERVICE = service(
+    "API_BILLING_DOCUMENT_SRV",
+    DOCUMENT,
+    ITEM,
+    functions={CANCEL.name: CANCEL},
+    complex_types={_CANCEL_RESULT.name: _CANCEL_RESULT},
+    component="SD-BIL-IV-IF",
+)
