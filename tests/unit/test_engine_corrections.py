@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ministack.services import apigateway, eventbridge, lambda_svc, sqs
-from ministack.services import stepfunctions as sfn
-from ministack.services.cloudformation import provisioners
-
 from dealbridge_local.engine import corrections
 from dealbridge_local.engine.corrections import MinistackChangedError
 from dealbridge_local.engine.corrections.wrapping import replace_once, wrap
 from dealbridge_local.engine.waiting import wait_until
+from ministack.services import apigateway, eventbridge, lambda_svc, sqs
+from ministack.services import stepfunctions as sfn
+from ministack.services.cloudformation import provisioners
 
 _names = (f"machine-{number}" for number in count())
 
@@ -96,7 +95,7 @@ def test_a_function_that_is_gone_is_named() -> None:
 
 def test_a_function_with_other_parameters_is_named() -> None:
     module = a_module(double=lambda number, factor: factor * number)
-    with pytest.raises(MinistackChangedError, match="changed ministack.services.example.double"):
+    with pytest.raises(MinistackChangedError, match=r"changed ministack\.services\.example\.double"):
         wrap(module, "double", ("number",), lambda original, number: original(number))
 
 
@@ -154,8 +153,8 @@ A_RETRIER = {"ErrorEquals": ["Throttled"], "IntervalSeconds": 2, "BackoffRate": 
 
 def delay(retrier: dict[str, Any], attempt: int) -> float:
     """What MiniStack computes from the retrier it was handed."""
-    found, index = sfn._find_matching_retrier([retrier], "Throttled", {0: attempt})
-    return float(found["IntervalSeconds"] * found["BackoffRate"] ** index)
+    found, _ = sfn._find_matching_retrier([retrier], "Throttled", {0: attempt})
+    return float(found["IntervalSeconds"] * found["BackoffRate"] ** attempt)
 
 
 def test_the_delay_grows_up_to_its_ceiling() -> None:
@@ -304,6 +303,7 @@ def partner_queue() -> Iterator[list[dict[str, Any]]]:
     target = {"Id": "queue", "Arn": queue["attributes"]["QueueArn"]}
     eventbridge._put_targets({"Rule": "partner", "EventBusName": PARTNER, "Targets": [target]})
     yield queue["messages"]
+    queue["messages"].clear()
     eventbridge._delete_event_bus({"Name": PARTNER})
 
 

@@ -49,10 +49,14 @@ class Write:
 
 @dataclass(frozen=True)
 class Found:
-    """A record read back by our key. `record` is its content in our words, as far as the vendor keeps it."""
+    """A record read back by our key. `record` is its content in our words, as far as the vendor keeps it.
+
+    `complete` False: it stands, but a part that belongs to it does not yet (a schedule not attached to its project).
+    """
 
     ref: ExternalRef
     record: Record
+    complete: bool = True
 
 
 class RecordTarget(Protocol):
@@ -65,7 +69,10 @@ class RecordTarget(Protocol):
         """The record under our key, or None. Never concludes from an eventually consistent index."""
 
     def create(self, write: Write) -> ExternalRef:
-        """Create it under our key. Where the vendor lets a repeated create be harmless, it is."""
+        """Create it under our key. Where the vendor lets a repeated create be harmless, it is.
+
+        Raises ConflictError where the vendor says that a record under our key stands already.
+        """
 
     def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
         """Write only what differs. `changes` are relative to what was applied last; empty means: make all of it so."""

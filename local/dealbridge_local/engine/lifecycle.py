@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,12 @@ class EngineStoppedError(EngineError):
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine. ``process`` is set only in the program that started it."""
+    """A running engine, started by this program or by an earlier one."""
 
     settings: Settings
     pid: int
     started: str
-    process: subprocess.Popen[bytes] | None = field(default=None, compare=False, repr=False)
+    """When its process began: tells it from a later process that got the same number."""
 
     @property
     def endpoint_url(self) -> str:
@@ -75,13 +75,17 @@ class Engine:
 
         Whoever waits for something that the engine does calls this while waiting: see ``waiting.wait_until``.
         """
-        status = self.process.poll() if self.process is not None else None
-        if status is None and process_start(self.pid) == self.started:
+        if process_start(self.pid) == self.started:
             return
-        how = "" if status is None else f" with status {status}"
+        child = _children.get(self.pid)
+        how = f" with status {child.poll()}" if child else ""
         raise EngineStoppedError(
             f"The local AWS engine (process {self.pid}) has ended{how}. {_end_of(self.settings.log)}"
         )
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Engines that this very program started: it is for their parent to collect their exit status."""
 
 
 def start(settings: Settings | None = None, say: Say = print) -> Engine:
@@ -119,7 +123,8 @@ def _launch(settings: Settings, say: Say) -> Engine:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for the program that waits, not for the engine.
         )
-    engine = Engine(settings, process.pid, process_start(process.pid) or "", process)
+    _children[process.pid] = process
+    engine = Engine(settings, process.pid, process_start(process.pid) or "")
     try:
         settings.record.write_text(json.dumps(_record(settings, engine.pid, engine.started), indent=2))
         wait_until(
@@ -130,10 +135,12 @@ def _launch(settings: Settings, say: Say) -> Engine:
             check=engine.check_alive,
         )
     except TooLateError as error:
-        stop(settings)
+        _end(engine.pid)
+        _clear(settings)
         raise EngineError(f"{error}. {_end_of(settings.log)}") from error
     except BaseException:
-        stop(settings)
+        _end(engine.pid)
+        _clear(settings)
         raise
     say(f"The local AWS engine answers at {engine.endpoint_url} after {time.monotonic() - began:.1f} s.")
     return engine
@@ -170,8 +177,8 @@ def _end(pid: int) -> None:
     # Workers are of the engine's own process group; one that is still busy would outlive it.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+    if child := _children.pop(pid, None):
+        child.wait()
 
 
 def engine_environment(settings: Settings) -> dict[str, str]:
@@ -253,15 +260,24 @@ def _answers(settings: Settings) -> bool:
 
 
 def _refuse_taken_port(settings: Settings) -> None:
+    try:
+        # A killed engine's threads hold its port for some milliseconds after the process counts as ended.
+        wait_until(lambda: _is_free(settings.port), "A free port", within_s=1)
+    except TooLateError as error:
+        raise EngineError(
+            f"Port {settings.port} on {HOST} is taken by another program (LocalStack and MiniStack use 4566 too). "
+            "Stop that program, or choose a free port with DEALBRIDGE_ENGINE_PORT."
+        ) from error
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, settings.port))
-        except OSError as error:
-            raise EngineError(
-                f"Port {settings.port} on {HOST} is taken by another program (LocalStack and MiniStack use 4566 too). "
-                "Stop that program, or choose a free port with DEALBRIDGE_ENGINE_PORT."
-            ) from error
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def _clear(settings: Settings) -> None:

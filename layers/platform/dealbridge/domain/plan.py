@@ -27,6 +27,15 @@ class Action(StrEnum):
     NONE = "none"
 
 
+SHARED_KINDS = frozenset({Kind.CUSTOMER, Kind.CONTACT})
+"""Records that many deals write: one each per account, not per deal."""
+
+
+def identity(connection: str, kind: Kind, key: str) -> str:
+    """Where a record stands or shall stand: `<connection>/<kind>/<our key>`."""
+    return f"{connection}/{kind}/{key}"
+
+
 class FieldChange(Model):
     """One field that differs: its path (`lines[SOL-00k1].amount.amount`), what was applied, what shall be."""
 
@@ -38,7 +47,7 @@ class FieldChange(Model):
 class Operation(Model):
     """One record to write: what it shall be (`record`), the ERP's codes for it (`codes`), and how that differs.
 
-    `needs` are our keys of the records that must stand before: the step finds their vendor ids in the ledger.
+    `needs` are the identities of the records that must stand before: the step finds their vendor ids in the ledger.
     """
 
     step: Step
@@ -51,9 +60,12 @@ class Operation(Model):
     record: dict[str, Any]
     codes: dict[str, Any] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    shared: bool = False
-    """Other deals write this record too (a customer, a contact)."""
     changes: tuple[FieldChange, ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Other deals write this record too."""
+        return self.kind in SHARED_KINDS
 
     @property
     def payload_hash(self) -> str:
@@ -65,8 +77,8 @@ class Operation(Model):
 
     @property
     def identity(self) -> str:
-        """Where the record stands: `<connection>/<kind>/<key>`."""
-        return f"{self.connection}/{self.kind}/{self.key}"
+        """Where the record stands: see `identity`."""
+        return identity(self.connection, self.kind, self.key)
 
 
 class Plan(Model):

@@ -159,13 +159,8 @@ class Deals:
 
     def _begin(self, head: Item, ticket: RunTicket, now: datetime, what: str, *, condition: str, **values: Any) -> bool:
         moment = now.isoformat()
-        noted = audit.entry(
-            str(ticket.deal),
-            head,
-            what,
-            moment,
-            {"run": ticket.name, "hints": [hint["event_id"] for hint in ticket.hints]},
-        )
+        detail = {"run": ticket.name, "hints": [hint["event_id"] for hint in ticket.hints]}
+        noted = audit.entry(str(ticket.deal), head, what, moment, detail)
         change = (
             Change(deal_pk(ticket.deal), "HEAD")
             .set(

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from dealbridge.domain.keys import DealKey
-from dealbridge.domain.plan import Operation
+from dealbridge.domain.keys import DealKey, Kind
+from dealbridge.domain.plan import SHARED_KINDS, Operation
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import LeaseLostError, RecordBusyError
 from dealbridge.ledger.deals import deal_pk
@@ -57,16 +57,13 @@ class Records:
         shared = self._table.get_many((f"SHARED#{identity}", "RECORD") for identity in identities)
         return {str(item["identity"]): self._applied(item) for item in (*shared.values(), *items)}
 
-    def refs(self, deal: DealKey, connection: str, keys: Iterable[str]) -> dict[str, ExternalRef]:
-        """Where records stand in one system, by our key; those that stand nowhere are left out."""
-        wanted = set(keys)
-        found = {}
-        identities = [f"{connection}/{kind}/{key}" for key in wanted for kind in ("customer", "contact")]
-        for identity, applied in self.applied(deal, identities).items():
-            system, _, key = identity.split("/", 2)
-            if system == connection and key in wanted and applied.ref is not None:
-                found[key] = applied.ref
-        return found
+    def refs(self, deal: DealKey, identities: Iterable[str]) -> dict[str, ExternalRef]:
+        """Where records stand, by identity; those that stand nowhere yet are left out."""
+        places = {_where(deal, identity): identity for identity in identities}
+        found = self._table.get_many(places)
+        return {
+            places[place]: ExternalRef.model_validate(item["ref"]) for place, item in found.items() if "ref" in item
+        }
 
     def effects_of(self, deal: DealKey, shared: Iterable[str]) -> list[Item]:
         """The items of a deal's records and of the shared ones named, with content and effects."""
@@ -198,6 +195,11 @@ class Records:
 
 
 def _place(deal: DealKey, operation: Operation) -> tuple[str, str]:
-    if operation.shared:
-        return f"SHARED#{operation.identity}", "RECORD"
-    return deal_pk(deal), f"RECORD#{operation.identity}"
+    return _where(deal, operation.identity)
+
+
+def _where(deal: DealKey, identity: str) -> tuple[str, str]:
+    """The keys of a record's item: under its deal, or on its own where many deals write it."""
+    if Kind(identity.split("/")[1]) in SHARED_KINDS:
+        return f"SHARED#{identity}", "RECORD"
+    return deal_pk(deal), f"RECORD#{identity}"

@@ -1,5 +1,6 @@
 """Items of the ledger's table and their codec; conditional writes that say whether they happened."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -100,9 +101,8 @@ class Change:
 
     def where(self, condition: str, **values: Any) -> "Change":
         """A condition; attribute names in it are written with `#`, values with `:`."""
-        for word in condition.replace("(", " ").replace(")", " ").replace(",", " ").split():
-            if word.startswith("#"):
-                self._names[word] = word[1:]
+        for name in re.findall(r"#(\w+)", condition):
+            self._names[f"#{name}"] = name
         for name, value in values.items():
             self._values[f":{name}"] = encoded(value)
         self._condition = condition

@@ -11,7 +11,7 @@ from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import Kind, record_key
 from dealbridge.domain.model import Model
 from dealbridge.domain.parties import Customer
-from dealbridge.domain.plan import Action, FieldChange, Operation, Plan, Step
+from dealbridge.domain.plan import Action, FieldChange, Operation, Plan, Step, identity
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConfigurationError
 from dealbridge.ports import Capabilities
@@ -63,7 +63,7 @@ def plan_deal(
     desired = _desired(deal, reference, can, applied)
     wanted = {operation.identity for operation in desired}
     operations = [_compared(operation, applied.get(operation.identity)) for operation in desired]
-    unwanted = {identity: known for identity, known in applied.items() if identity not in wanted and known.ref}
+    unwanted = {place: known for place, known in applied.items() if place not in wanted and known.ref}
     operations.extend(_withdrawals(deal, unwanted, can))
     plan = Plan(
         deal=deal.key,
@@ -118,8 +118,8 @@ def _without_time(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _withdrawals(deal: Deal, unwanted: Mapping[str, Applied], can: Can) -> Iterable[Operation]:
     steps = {Kind.TASK: Step.SYNC_PROJECT, Kind.STAFFING_REQUEST: Step.REQUEST_STAFFING}
-    for identity, known in unwanted.items():
-        connection, kind_name, key = identity.split("/", 2)
+    for place, known in unwanted.items():
+        connection, kind_name, key = place.split("/", 2)
         kind = Kind(kind_name)
         if kind in steps and kind in can(connection).withdraws and not known.withdrawn:
             yield Operation(
@@ -131,14 +131,19 @@ def _withdrawals(deal: Deal, unwanted: Mapping[str, Applied], can: Can) -> Itera
                 key=key,
                 record=dict(known.record),
                 codes=dict(known.codes),
-                needs=tuple(key for key in (known.record.get("project_key"),) if key),
+                needs=_project_of(connection, kind, known),
             )
+
+
+def _project_of(connection: str, kind: Kind, known: Applied) -> tuple[str, ...]:
+    project = Kind.PROJECT if kind is Kind.TASK else Kind.STAFFING_PROJECT
+    return (identity(connection, project, str(known.record["project_key"])),)
 
 
 def _orphaned_contracts(unwanted: Mapping[str, Applied]) -> Iterable[Finding]:
     """A contract that stands outside while the deal no longer has lines for it is for finance to end, not for us."""
-    for identity, known in unwanted.items():
-        connection, kind, key = identity.split("/", 2)
+    for place, known in unwanted.items():
+        connection, kind, key = place.split("/", 2)
         if kind == Kind.CONTRACT and known.ref:
             number = known.ref.number or known.ref.id
             yield Finding(
@@ -171,7 +176,7 @@ def _erp_operations(
     embeds = can(connection).embeds
     coder = _Coder(reference, connection, part, deal)
 
-    def write(step: Step, kind: Kind, record: Model, key: str, needs: Sequence[str | None], **more: Any) -> Operation:
+    def write(step: Step, kind: Kind, record: Model, key: str, codes: dict[str, Any], **needs: str | None) -> Operation:
         return Operation(
             step=step,
             action=Action.CREATE,
@@ -180,41 +185,50 @@ def _erp_operations(
             kind=kind,
             key=key,
             record=record.content(),
-            needs=tuple(need for need in needs if need),
-            **more,
+            codes=codes,
+            needs=tuple(identity(connection, Kind(name), needed) for name, needed in needs.items() if needed),
         )
 
     for customer in part.customers:
-        settled = _keep_currency(customer, deal, applied.get(f"{connection}/{Kind.CUSTOMER}/{customer.key}"))
+        settled = _keep_currency(customer, deal, applied.get(identity(connection, Kind.CUSTOMER, customer.key)))
         codes = coder.for_customer(settled)
-        yield write(
-            Step.SYNC_CUSTOMER, Kind.CUSTOMER, settled, settled.key, [settled.parent_key], codes=codes, shared=True
-        )
+        yield write(Step.SYNC_CUSTOMER, Kind.CUSTOMER, settled, settled.key, codes, customer=settled.parent_key)
     for contact in part.contacts:
         codes = coder.entity()
-        needs = [contact.customer_key]
-        yield write(Step.SYNC_CUSTOMER, Kind.CONTACT, contact, contact.key, needs, codes=codes, shared=True)
+        yield write(Step.SYNC_CUSTOMER, Kind.CONTACT, contact, contact.key, codes, customer=contact.customer_key)
 
     project = part.project if Kind.TASK in embeds else part.project.model_copy(update={"tasks": ()})
     codes = coder.for_project(part.project)
-    yield write(Step.SYNC_PROJECT, Kind.PROJECT, project, project.key, [project.customer_key], codes=codes)
-    if Kind.TASK not in embeds:
-        for task in part.tasks:
-            needs = [task.project_key]
-            yield write(Step.SYNC_PROJECT, Kind.TASK, task, task.key, needs, codes=coder.for_task(task))
+    yield write(Step.SYNC_PROJECT, Kind.PROJECT, project, project.key, codes, customer=project.customer_key)
+    tasks = () if Kind.TASK in embeds else part.tasks
+    for task in tasks:
+        yield write(Step.SYNC_PROJECT, Kind.TASK, task, task.key, coder.for_task(task), project=task.project_key)
+    tasks_needed = tuple(identity(connection, Kind.TASK, task.key) for task in tasks)
 
-    tasks_needed = () if Kind.TASK in embeds else tuple(task.key for task in part.tasks)
     contract = part.contract if Kind.SCHEDULE in embeds else part.contract.model_copy(update={"schedule": None})
-    needs = [contract.customer_key, contract.project_key, *tasks_needed]
-    yield write(
-        Step.SYNC_CONTRACT, Kind.CONTRACT, contract, contract.key, needs, codes=coder.for_contract(part.contract)
+    codes = coder.for_contract(part.contract)
+    operation = write(
+        Step.SYNC_CONTRACT,
+        Kind.CONTRACT,
+        contract,
+        contract.key,
+        codes,
+        customer=contract.customer_key,
+        project=contract.project_key,
     )
+    yield operation.model_copy(update={"needs": (*operation.needs, *tasks_needed)})
     if Kind.SCHEDULE not in embeds:
         schedule = part.schedule
-        needs = [schedule.contract_key, schedule.project_key, *tasks_needed]
-        yield write(
-            Step.SYNC_BILLING, Kind.SCHEDULE, schedule, schedule.key, needs, codes=coder.for_contract(part.contract)
+        operation = write(
+            Step.SYNC_BILLING,
+            Kind.SCHEDULE,
+            schedule,
+            schedule.key,
+            codes,
+            contract=schedule.contract_key,
+            project=schedule.project_key,
         )
+        yield operation.model_copy(update={"needs": (*operation.needs, *tasks_needed)})
 
 
 def _keep_currency(customer: Customer, deal: Deal, known: Applied | None) -> Customer:
@@ -257,7 +271,7 @@ def _staffing_operations(part: Engagement, reference: ReferenceData) -> Iterable
             key=request.key,
             record=request.content(),
             codes={**shared_codes, "role": _role(reference, connection, request)},
-            needs=(request.project_key,),
+            needs=(identity(connection, Kind.STAFFING_PROJECT, request.project_key),),
         )
 
 
@@ -275,7 +289,7 @@ def _status_operation(deal: Deal, parts: Sequence[Engagement], applied: Mapping[
     """What the CRM shows. Numbers that are not assigned yet are filled in when it is written."""
 
     def numbers(kind: Kind, key_of: Callable[[Engagement], str]) -> str | None:
-        known = [applied.get(f"{part.entity.erp}/{kind}/{key_of(part)}") for part in parts]
+        known = [applied.get(identity(part.entity.erp, kind, key_of(part))) for part in parts]
         texts = [(each.ref.number or each.ref.id) if each and each.ref else "" for each in known]
         return ", ".join(dict.fromkeys(texts)) if all(texts) else None
 
@@ -297,7 +311,15 @@ def _status_operation(deal: Deal, parts: Sequence[Engagement], applied: Mapping[
         kind=Kind.ENGAGEMENT_STATUS,
         key=status.key,
         record=status.content(),
-        needs=tuple(key for part in parts for key in (part.customers[-1].key, part.contract.key, part.project.key)),
+        needs=tuple(
+            identity(part.entity.erp, kind, key)
+            for part in parts
+            for kind, key in (
+                (Kind.CUSTOMER, part.customers[-1].key),
+                (Kind.CONTRACT, part.contract.key),
+                (Kind.PROJECT, part.project.key),
+            )
+        ),
     )
 
 

@@ -211,9 +211,7 @@ class Associations:
                 values = {"hs_primary_associated_company": self._first(end, lambda each: each.primary)}
             elif end.kind is COMPANIES and other is COMPANIES:
                 children = [
-                    each
-                    for each in self.of(end, COMPANIES)
-                    if PARENT_TO_CHILD in [one.type_id for one in each.types]
+                    each for each in self.of(end, COMPANIES) if PARENT_TO_CHILD in [one.type_id for one in each.types]
                 ]
                 values = {
                     "hs_parent_company_id": self._first(end, lambda each: each.type_id == CHILD_TO_PARENT),

@@ -32,15 +32,15 @@ class AssociationsApi:
             case "GET", (to,):
                 return self._list(call, End(kind, record_id), object_type(to))
             case "PUT", ("default", to, to_id):
-                start, end = End(kind, record_id), End(object_type(to), to_id)
-                self.associations.link(Link(start, end), call.source)
-                return self._defaults(call, [(start, end)])
+                pair = (End(kind, record_id), End(object_type(to), to_id))
+                self.associations.link(Link(*pair), call.source)
+                return self._defaults([pair])
             case "PUT", (to, to_id):
                 return self._put(call, End(kind, record_id), End(object_type(to), to_id))
             case "PUT", (to, to_id, name):
-                start, end = End(kind, record_id), End(object_type(to), to_id)
+                end = End(object_type(to), to_id)
                 chosen = self.associations.types.named(kind, end.kind, name)
-                self.associations.link(Link(start, end, (chosen,)), call.source)
+                self.associations.link(Link(End(kind, record_id), end, (chosen,)), call.source)
                 return Response.of(200, {"id": record_id, "properties": {}})
             case "DELETE", (to, to_id, *_):
                 self.associations.unlink(Link(End(kind, record_id), End(object_type(to), to_id)), call.source)
@@ -51,37 +51,38 @@ class AssociationsApi:
         """`.../associations/{from}/{to}/...`."""
         if len(call.path) < 3:
             raise ApiError(404, "resource not found")
-        start, end, numbered_v3 = object_type(call.path[0]), object_type(call.path[1]), call.route.version == "v3"
+        from_kind, to_kind = object_type(call.path[0]), object_type(call.path[1])
+        numbered_v3 = call.route.version == "v3"
         match call.method, call.path[2:]:
             case "POST", ("batch", "read"):
-                return self._read(call, start, end, named=numbered_v3)
+                return self._read(call, from_kind, to_kind, named=numbered_v3)
             case "POST", ("batch", "create"):
-                return self._create(call, start, end, named=numbered_v3)
+                return self._create(call, from_kind, to_kind, named=numbered_v3)
             case "POST", ("batch", "associate", "default"):
                 pairs = [
-                    (End(start, each_from), End(end, each_to))
+                    (End(from_kind, each_from), End(to_kind, each_to))
                     for each_from, each_to in map(_pair, limited(call.inputs, CREATE_INPUTS))
                 ]
-                for one, other in pairs:
-                    self.associations.link(Link(one, other), call.source)
-                return self._defaults(call, pairs)
+                for each in pairs:
+                    self.associations.link(Link(*each), call.source)
+                return self._defaults(pairs)
             case "POST", ("batch", "archive"):
-                self._archive(call, start, end)
+                self._archive(call, from_kind, to_kind)
                 return Response(204)
             case "POST", ("batch", "labels", "archive"):
                 for each in limited(call.inputs, CREATE_INPUTS):
                     one, other = _pair(each)
-                    types = self._types(start, end, each.get("types"))
-                    self.associations.unlink(Link(End(start, one), End(end, other), types), call.source)
+                    types = self._types(from_kind, to_kind, each.get("types"))
+                    self.associations.unlink(Link(End(from_kind, one), End(to_kind, other), types), call.source)
                 return Response(204)
             case "GET", ("labels",):
-                types = self.associations.types.between(start, end)
-                return Response.of(200, {"results": [each.describe() for each in types]})
+                known = self.associations.types.between(from_kind, to_kind)
+                return Response.of(200, {"results": [each.describe() for each in known]})
             case "POST", ("labels",):
-                return self._add_label(call, start, end)
+                return self._add_label(call, from_kind, to_kind)
             case "GET", ("types",):
-                types = self.associations.types.between(start, end)
-                return Response.of(200, {"results": [{"id": str(e.type_id), "name": e.name} for e in types]})
+                known = self.associations.types.between(from_kind, to_kind)
+                return Response.of(200, {"results": [{"id": str(e.type_id), "name": e.name} for e in known]})
         raise ApiError(404, "resource not found")
 
     # The shapes
@@ -106,9 +107,7 @@ class AssociationsApi:
         found = self.associations.of(start, to_kind)
         page, after = paged(found, call.param("after"), call.number("limit", PAGE, PAGE))
         if call.route.version == "v3":
-            results: list[dict[str, Any]] = [
-                {"id": each.id, "type": one.name} for each in page for one in each.types
-            ]
+            results: list[dict[str, Any]] = [{"id": each.id, "type": one.name} for each in page for one in each.types]
         else:
             results = [self._shown(each) for each in page]
         answer: dict[str, Any] = {"results": results}
@@ -143,7 +142,7 @@ class AssociationsApi:
             raise invalid_request("Invalid input JSON: each type needs an associationTypeId") from error
         return tuple(self.associations.types.get(start, end, type_id) for type_id in ids)
 
-    def _defaults(self, call: Call, pairs: list[tuple[End, End]]) -> Response:
+    def _defaults(self, pairs: list[tuple[End, End]]) -> Response:
         results = []
         for start, end in pairs:
             default = self.associations.types.default(start.kind, end.kind)
@@ -172,14 +171,13 @@ class AssociationsApi:
         return self._batch(results, errors)
 
     def _create(self, call: Call, start: ObjectType, end: ObjectType, *, named: bool) -> Response:
-        results, errors = [], []
+        results: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
         for each in limited(call.inputs, CREATE_INPUTS):
             from_id, to_id = _pair(each)
             one, other = End(start, from_id), End(end, to_id)
             if named:
-                types: tuple[AssociationType, ...] = (
-                    self.associations.types.named(start, end, str(each.get("type"))),
-                )
+                types: tuple[AssociationType, ...] = (self.associations.types.named(start, end, str(each.get("type"))),)
             else:
                 types = self._types(start, end, each.get("types"))
             try:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dealbridge_local.simulators.hubspot.associations import Associations, End, Link
 from dealbridge_local.simulators.hubspot.association_types import AssociationType
+from dealbridge_local.simulators.hubspot.associations import Associations, End, Link
 from dealbridge_local.simulators.hubspot.calls import Call, limited, properties_of
 from dealbridge_local.simulators.hubspot.errors import ApiError, invalid_request
 from dealbridge_local.simulators.hubspot.instants import iso
@@ -141,9 +141,7 @@ class BatchesApi:
             message = f"Duplicate IDs found in batch input: [{', '.join(double)}]. IDs must be unique"
             raise invalid_request(message, ids=double)
 
-    def _answer(
-        self, call: Call, results: list[dict[str, Any]], errors: list[dict[str, Any]], status: int
-    ) -> Response:
+    def _answer(self, call: Call, results: list[dict[str, Any]], errors: list[dict[str, Any]], status: int) -> Response:
         now = iso(self.records.clock())
         body: dict[str, Any] = {
             "status": "COMPLETE",

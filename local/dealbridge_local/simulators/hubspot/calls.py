@@ -111,7 +111,7 @@ def properties_of(given: Mapping[str, Any]) -> Mapping[str, Any]:
     return properties
 
 
-def limited(inputs: Sequence[dict[str, Any]], highest: int) -> Sequence[dict[str, Any]]:
+def limited[T](inputs: Sequence[T], highest: int) -> Sequence[T]:
     if len(inputs) > highest:
         raise invalid_request(f"The maximum number of inputs supported in a batch request is {highest}.")
     return inputs

@@ -7,7 +7,6 @@ and `links`.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dealbridge_local.simulators.wire import Response
@@ -62,16 +61,15 @@ class ApiError(Exception):
         return body
 
 
-@dataclass(frozen=True)
-class InvalidValue(Exception):
+class InvalidValueError(Exception):
     """One property value that does not pass; several make one `values_not_valid`."""
 
-    name: str
-    code: str
-    message: str
+    def __init__(self, name: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.name, self.code, self.message = name, code, message
 
 
-def values_not_valid(invalid: Iterable[InvalidValue], portal_id: int) -> ApiError:
+def values_not_valid(invalid: Iterable[InvalidValueError], portal_id: int) -> ApiError:
     """400 as HubSpot words it: the findings once as text in `message` and once as data in `errors`."""
     findings = list(invalid)
     text = [

@@ -106,9 +106,7 @@ class ObjectsApi:
         held = [each for each in self.records.all(kind, archived=call.flag("archived")) if int(each["id"]) > int(after)]
         page = held[:limit]
         names, history = self.requested(call, kind), call.names("propertiesWithHistory")
-        results = [
-            self.show(kind, each, names, history) | self._associated(call, kind, each) for each in page
-        ]
+        results = [self.show(kind, each, names, history) | self._associated(call, kind, each) for each in page]
         answer: dict[str, Any] = {"results": results}
         if len(held) > limit:
             answer["paging"] = {"next": {"after": page[-1]["id"], "link": self._link(call, page[-1]["id"])}}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dealbridge_local.simulators.hubspot.errors import InvalidValue, not_found
+from dealbridge_local.simulators.hubspot.errors import InvalidValueError, not_found
 from dealbridge_local.simulators.hubspot.portal_seed import OWNERS, PIPELINES
 
 SEEDED_AT = "2024-01-15T09:00:00.000Z"
@@ -98,7 +98,7 @@ class Portal:
             pipeline_id: Pipeline(pipeline_id, label, tuple(Stage(*stage) for stage in stages))
             for pipeline_id, label, stages in PIPELINES
         }
-        self.owners = {owner_id: _owner(owner_id, *rest) for owner_id, *rest in OWNERS}
+        self.owners = {each[0]: _owner(*each) for each in OWNERS}
 
     @property
     def currencies(self) -> list[str]:
@@ -110,7 +110,7 @@ class Portal:
             raise not_found(f"Pipeline {pipeline_id} not found")
         return found
 
-    def check(self, values: Mapping[str, str]) -> list[InvalidValue]:
+    def check(self, values: Mapping[str, str]) -> list[InvalidValueError]:
         """What is wrong with values that are checked against the account: stage, pipeline, currency, owner.
 
         `values` are those of the whole record after the write; a property without a value is not checked.
@@ -127,13 +127,13 @@ class Portal:
                 invalid.append(_not_allowed(name, values[name], self.currencies))
         owner = values.get("hubspot_owner_id")
         if owner and owner not in self.owners:
-            invalid.append(InvalidValue("hubspot_owner_id", "INVALID_OWNER_ID", f"Owner {owner} does not exist."))
+            invalid.append(InvalidValueError("hubspot_owner_id", "INVALID_OWNER_ID", f"Owner {owner} does not exist."))
         return invalid
 
-    def missing(self, kind: str, values: Mapping[str, str], *, creating: bool) -> list[InvalidValue]:
+    def missing(self, kind: str, values: Mapping[str, str], *, creating: bool) -> list[InvalidValueError]:
         """What the admins' rules still ask for, given the values of the whole record after the write."""
         missing = [
-            InvalidValue(
+            InvalidValueError(
                 rule.requires,
                 "MISSING_CONDITIONAL_REQUIRED_PROPERTY",
                 f"{rule.requires} is required because of a conditional property rule based on [{rule.when}]",
@@ -143,7 +143,7 @@ class Portal:
         ]
         if creating:
             missing += [
-                InvalidValue(name, "MISSING_REQUIRED_PROPERTY", f"A value for {name} must be provided")
+                InvalidValueError(name, "MISSING_REQUIRED_PROPERTY", f"A value for {name} must be provided")
                 for name in self.required_on_create.get(kind, ())
                 if not values.get(name)
             ]
@@ -165,6 +165,6 @@ def _owner(owner_id: str, user_id: int, email: str, first: str, last: str) -> di
     }
 
 
-def _not_allowed(name: str, value: str, allowed: Iterable[str]) -> InvalidValue:
+def _not_allowed(name: str, value: str, allowed: Iterable[str]) -> InvalidValueError:
     message = f"{value} was not one of the allowed options: [{', '.join(allowed)}]"
-    return InvalidValue(name, "INVALID_OPTION", message)
+    return InvalidValueError(name, "INVALID_OPTION", message)

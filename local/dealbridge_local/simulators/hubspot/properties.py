@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from dealbridge_local.simulators.hubspot.errors import ApiError, InvalidValue, invalid_request, not_found
+from dealbridge_local.simulators.hubspot.errors import ApiError, InvalidValueError, invalid_request, not_found
 from dealbridge_local.simulators.hubspot.instants import epoch_ms, iso, parse_instant
 from dealbridge_local.simulators.hubspot.object_types import ObjectType
 
@@ -131,7 +131,7 @@ class Normalized:
 
 
 def normalize(definition: Property, given: Any, *, normalizes_dates: bool) -> Normalized:
-    """The stored form of a written value; raises InvalidValue.
+    """The stored form of a written value; raises InvalidValueError.
 
     `normalizes_dates`: from 2026-09 a date that is not midnight UTC is cut to its day and reported as a warning;
     older versions refuse it.
@@ -141,11 +141,13 @@ def normalize(definition: Property, given: Any, *, normalizes_dates: bool) -> No
     if value == "":
         return Normalized("")
     if definition.type != "string" and value != value.strip():
-        raise InvalidValue(name, "LEADING_TRAILING_WHITESPACE", f'"{value}" includes leading or trailing whitespace.')
+        raise InvalidValueError(
+            name, "LEADING_TRAILING_WHITESPACE", f'"{value}" includes leading or trailing whitespace.'
+        )
     match definition.type:
         case "number":
             if not _NUMBER.fullmatch(value):
-                raise InvalidValue(name, "INVALID_INTEGER", f"{value} was not a valid number.")
+                raise InvalidValueError(name, "INVALID_INTEGER", f"{value} was not a valid number.")
         case "bool":
             value = value.lower()
             _check_options(definition, [value], BOOLEAN_OPTIONS)
@@ -158,7 +160,7 @@ def normalize(definition: Property, given: Any, *, normalizes_dates: bool) -> No
             return _normalize_date(name, value, normalizes_dates=normalizes_dates)
         case "string" if name == "email":
             if not _EMAIL.fullmatch(value):
-                raise InvalidValue(name, "INVALID_EMAIL", f"Email address {value} is invalid")
+                raise InvalidValueError(name, "INVALID_EMAIL", f"Email address {value} is invalid")
             value = value.lower()
     return Normalized(value)
 
@@ -171,14 +173,14 @@ def _as_text(name: str, given: Any) -> str:
             return "true" if given else "false"
         case int() | Decimal():
             return str(given)
-    raise InvalidValue(name, "INVALID_STRING", f"The value of {name} is neither text nor a number nor a boolean.")
+    raise InvalidValueError(name, "INVALID_STRING", f"The value of {name} is neither text nor a number nor a boolean.")
 
 
 def _check_options(definition: Property, chosen: list[str], options: tuple[tuple[str, str], ...]) -> None:
     allowed = [value for value, _ in options]
     for each in chosen:
         if each not in allowed:
-            raise InvalidValue(
+            raise InvalidValueError(
                 definition.name, "INVALID_OPTION", f"{each} was not one of the allowed options: [{', '.join(allowed)}]"
             )
 
@@ -187,7 +189,7 @@ def _instant(name: str, value: str) -> datetime:
     try:
         return parse_instant(value)
     except (ValueError, OverflowError) as error:
-        raise InvalidValue(name, "INVALID_DATE", f"{value} was not a valid date.") from error
+        raise InvalidValueError(name, "INVALID_DATE", f"{value} was not a valid date.") from error
 
 
 def _normalize_date(name: str, value: str, *, normalizes_dates: bool) -> Normalized:
@@ -197,7 +199,7 @@ def _normalize_date(name: str, value: str, *, normalizes_dates: bool) -> Normali
     if moment == midnight:
         return Normalized(stored)
     if not normalizes_dates:
-        raise InvalidValue(name, "INVALID_DATE", f"{value} is at {moment:%H:%M} UTC, not midnight!")
+        raise InvalidValueError(name, "INVALID_DATE", f"{value} is at {moment:%H:%M} UTC, not midnight!")
     return Normalized(
         stored,
         {

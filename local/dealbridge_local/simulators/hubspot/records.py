@@ -10,7 +10,7 @@ from dealbridge_local.simulators.hubspot.changes import Action, Change, RecordCh
 from dealbridge_local.simulators.hubspot.computed import computed_properties
 from dealbridge_local.simulators.hubspot.errors import (
     ApiError,
-    InvalidValue,
+    InvalidValueError,
     invalid_request,
     not_found,
     values_not_valid,
@@ -109,7 +109,7 @@ class Records:
         draft = self._draft(kind, None, self._with_defaults(kind, given), rules)
         if kind is DEALS and not draft.values.get("dealstage"):
             raise values_not_valid(
-                [InvalidValue("dealstage", "MISSING_REQUIRED_PROPERTY", "A value for dealstage must be provided")],
+                [InvalidValueError("dealstage", "MISSING_REQUIRED_PROPERTY", "A value for dealstage must be provided")],
                 self.portal.id,
             )
         return draft
@@ -124,7 +124,11 @@ class Records:
             product = self.store.get("products", str(given["hs_product_id"]))
             if product is None or product["archived"]:
                 raise values_not_valid(
-                    [InvalidValue("hs_product_id", "INVALID_OPTION", f"Product {given['hs_product_id']} not found")],
+                    [
+                        InvalidValueError(
+                            "hs_product_id", "INVALID_OPTION", f"Product {given['hs_product_id']} not found"
+                        )
+                    ],
                     self.portal.id,
                 )
             return {**{n: v for n, v in product["properties"].items() if n in _COPIED_FROM_PRODUCT}, **given}
@@ -133,13 +137,11 @@ class Records:
     def _draft(self, kind: ObjectType, record: Record | None, given: Mapping[str, Any], rules: WriteRules) -> Draft:
         values: dict[str, str] = {}
         warnings: list[dict[str, Any]] = []
-        invalid: list[InvalidValue] = []
+        invalid: list[InvalidValueError] = []
         for name, value in given.items():
             try:
-                normalized = normalize(
-                    self._writable(kind, name), value, normalizes_dates=rules.normalizes_dates
-                )
-            except InvalidValue as finding:
+                normalized = normalize(self._writable(kind, name), value, normalizes_dates=rules.normalizes_dates)
+            except InvalidValueError as finding:
                 invalid.append(finding)
                 continue
             values[name] = normalized.value
@@ -148,7 +150,7 @@ class Records:
         after = {**held, **values}
         invalid += [each for each in self.portal.check(after) if each.name in values or record is None]
         if kind is LINE_ITEMS and values.get("price", "").startswith("-"):
-            invalid.append(InvalidValue("price", "INVALID_PRICE", "The price of a line item cannot be negative."))
+            invalid.append(InvalidValueError("price", "INVALID_PRICE", "The price of a line item cannot be negative."))
         if not invalid and rules.admin_rules:
             invalid += self.portal.missing(kind.name, after, creating=record is None)
         if invalid:
@@ -159,10 +161,10 @@ class Records:
     def _writable(self, kind: ObjectType, name: str) -> Property:
         definition = self.catalog.find(kind, name)
         if definition is None:
-            raise InvalidValue(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
+            raise InvalidValueError(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
         if definition.read_only:
             message = f'"{name}" is a read only property; its value cannot be set.'
-            raise InvalidValue(name, "READ_ONLY_VALUE", message)
+            raise InvalidValueError(name, "READ_ONLY_VALUE", message)
         return definition
 
     def _check_unique(self, kind: ObjectType, record: Record | None, values: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from dealbridge_local.simulators.hubspot.calls import Call
 from dealbridge_local.simulators.hubspot.errors import invalid_request
@@ -46,8 +46,9 @@ class SearchApi:
             for record in self.records.indexed(kind)
             if matches(record) and (not query or self._holds(record, query))
         ]
-        for name, descending in reversed(self._sorts(kind, body.get("sorts") or [])):
-            found.sort(key=lambda record, name=name: self._sort_key(kind, record, name), reverse=descending)  # type: ignore[misc]
+        sort = self._sort(kind, body.get("sorts") or [])
+        if sort is not None:
+            found.sort(key=sort.key, reverse=sort.descending)
         page = found[after : after + limit]
         names = [str(each) for each in body.get("properties") or ()] or list(kind.returned)
         answer: dict[str, Any] = {
@@ -92,8 +93,8 @@ class SearchApi:
                 if not isinstance(values, list):
                     raise invalid_request(f"{operator} needs values, a list")
                 wanted, inside = {self._comparable(definition, str(each)) for each in values}, operator == "IN"
-                return lambda record: (held(record) != "") and (
-                    (self._comparable(definition, held(record)) in wanted) is inside
+                return lambda record: (
+                    (held(record) != "") and ((self._comparable(definition, held(record)) in wanted) is inside)
                 )
             case "CONTAINS_TOKEN" | "NOT_CONTAINS_TOKEN":
                 pattern = re.compile(re.escape(str(given.get("value", ""))).replace(r"\*", ".*"), re.IGNORECASE)
@@ -102,14 +103,15 @@ class SearchApi:
             case "BETWEEN":
                 low = self._comparable(definition, _value(given, "value"))
                 high = self._comparable(definition, _value(given, "highValue"))
-                return lambda record: held(record) != "" and (
-                    low <= self._comparable(definition, held(record)) <= high  # type: ignore[operator]
+                return lambda record: (
+                    held(record) != ""
+                    and (
+                        low <= self._comparable(definition, held(record)) <= high  # type: ignore[operator]
+                    )
                 )
             case "EQ" | "NEQ" | "LT" | "LTE" | "GT" | "GTE":
                 bound, compare = self._comparable(definition, _value(given, "value")), _COMPARISONS[operator]
-                return lambda record: held(record) != "" and compare(
-                    self._comparable(definition, held(record)), bound
-                )
+                return lambda record: held(record) != "" and compare(self._comparable(definition, held(record)), bound)
         raise invalid_request(f"{operator} is not an operator of search")
 
     def _searchable(self, kind: ObjectType, name: str) -> Property:
@@ -129,24 +131,28 @@ class SearchApi:
             raise invalid_request(f"{value} is no value of {definition.name}") from error
         return value.lower()
 
-    def _sorts(self, kind: ObjectType, given: Any) -> list[tuple[str, bool]]:
+    def _sort(self, kind: ObjectType, given: Any) -> "_Sort | None":
         """At most one sort, as {"propertyName", "direction"} or as text with a leading minus for descending."""
         if not isinstance(given, list) or len(given) > 1:
             raise invalid_request("sorts must be a list of at most one sort")
-        sorts = []
-        for each in given:
-            if isinstance(each, dict):
-                name, descending = str(each.get("propertyName")), each.get("direction") == "DESCENDING"
-            else:
-                name, descending = str(each).removeprefix("-"), str(each).startswith("-")
-            self._searchable(kind, name)
-            sorts.append((name, descending))
-        return sorts
-
-    def _sort_key(self, kind: ObjectType, record: Record, name: str) -> tuple[bool, Any]:
-        value = record["properties"].get(name, "")
+        if not given:
+            return None
+        if isinstance(given[0], dict):
+            name, descending = str(given[0].get("propertyName")), given[0].get("direction") == "DESCENDING"
+        else:
+            name, descending = str(given[0]).removeprefix("-"), str(given[0]).startswith("-")
         definition = self._searchable(kind, name)
-        return (bool(value), self._comparable(definition, value) if value else 0)
+
+        def key(record: Record) -> tuple[bool, Any]:
+            value = record["properties"].get(name, "")
+            return (bool(value), self._comparable(definition, value) if value else 0)
+
+        return _Sort(key, descending)
+
+
+class _Sort(NamedTuple):
+    key: Callable[[Record], tuple[bool, Any]]
+    descending: bool
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {

@@ -110,6 +110,7 @@ def _total(tenant: Tenant, submission: Record) -> int:
 
 
 _LINES = {"timesheet_submissions": "time_entry_ids", "expense_report_submissions": "expense_ids"}
+_KINDS = {"timesheet_submissions": "TimesheetSubmission", "expense_report_submissions": "ExpenseReportSubmission"}
 _SUBMISSION_SHOWN = (
     "title",
     "comment",
@@ -130,7 +131,6 @@ _SUBMISSION_DERIVED: dict[str, Derive] = {
     "type": lambda _tenant, submission: _KINDS[submission["_collection"]],
     "line_item_total_in_cents": _total,
 }
-_KINDS = {"timesheet_submissions": "TimesheetSubmission", "expense_report_submissions": "ExpenseReportSubmission"}
 _SUBMISSION_FILTERS = {
     "statuses": Filter(_statuses),
     "workspace_id": by("workspace_id"),

@@ -20,6 +20,7 @@ class Switches:
 
     string_model_ref_filter: bool = False
     references_on_requests: bool = False
+    foreign_keys_always: bool = False
     creator_role_required: bool = True
     events_add_on: bool = True
     event_lags_s: tuple[float, ...] = (0.0,)

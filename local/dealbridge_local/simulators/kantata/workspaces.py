@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from dealbridge_local.simulators.kantata import custom_fields, readers, references
-from dealbridge_local.simulators.kantata.currencies import base_unit, MONEY_ATTRIBUTES, symbol
+from dealbridge_local.simulators.kantata.currencies import MONEY_ATTRIBUTES, base_unit, symbol
 from dealbridge_local.simulators.kantata.refusals import all_invalid, forbidden, invalid
 from dealbridge_local.simulators.kantata.resource import (
     Association,
@@ -114,7 +114,7 @@ def _apply_template(tenant: Tenant, actor: Record, workspace: Record, template_i
 
 
 def _archived(tenant: Tenant, params: Params, _actor: Record) -> Test:
-    """Archived projects are left out of lists and answer 404 singly, unless asked for (Workspaces, Archived Projects)."""
+    """Archived projects are left out of lists and answer 404 singly, unless asked for."""
     wanted = params.get("archived")
     if wanted == "only":
         return lambda workspace: bool(workspace["archived"])
@@ -201,6 +201,8 @@ _WORKSPACE_ACCEPTS = {
     "primary_workspace_group_id": readers.id_of("workspace_groups"),
     "approver_ids": readers.ids_of("users"),
 }
+
+_SET_ONCE = ("require_expense_approvals", "require_time_approvals")
 
 RESOURCES = (
     Resource(
@@ -304,7 +306,7 @@ RESOURCES = (
             "project_template_start_date": readers.day,
             "custom_fields": readers.anything,
         },
-        changes=("archived", *(name for name in _WORKSPACE_ACCEPTS if not name.startswith("require_e"))),
+        changes=("archived", *(name for name in _WORKSPACE_ACCEPTS if name not in _SET_ONCE)),
         only_on_change={"archived": readers.flag},
         filters={
             "matching": containing("title"),

@@ -62,8 +62,12 @@ class Account:
     def today(self) -> str:
         return self._clock().astimezone(self.preferences.time_zone).date().isoformat()
 
+    def url(self, *parts: str) -> str:
+        """A path of this account, whole: with the scheme and host it is known under."""
+        return self._origin() + "/".join(parts)
+
     def link(self, *parts: str) -> str:
-        return "/".join((f"{self._origin()}{RECORDS_PATH}", *parts))
+        return self.url(RECORDS_PATH, *parts)
 
     def self_link(self, *parts: str) -> list[dict[str, str]]:
         return [{"rel": "self", "href": self.link(*parts)}]

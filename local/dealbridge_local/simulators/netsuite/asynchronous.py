@@ -5,7 +5,8 @@ subsect_161252889998 (result), article_0127092747 (batches).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dealbridge_local.simulators.netsuite import record_service
@@ -29,7 +30,7 @@ class _Job:
     submitted: str
     results: list[Response]
     polls: int = 0
-    ended: str = field(default="")
+    ended: str = ""
 
 
 class Jobs:
@@ -111,7 +112,7 @@ class Jobs:
 
     def _accepted(self, request: Request, kind: RecordType | None) -> _Job:
         if kind is None:
-            results = [_outcome(lambda: record_service.answer(self._account, request))]
+            results = [_outcome(partial(record_service.answer, self._account, request))]
         else:
             results = self._batch(kind, request)
         job = _Job(str(len(self._jobs) + 1), self._account.now(), results)
@@ -136,17 +137,14 @@ class Jobs:
             named = [part.strip() for part in request.params.get("ids", "").split(",") if part.strip()]
             if not named:
                 raise invalid_parameter("The ids parameter is required.", "ids")
-            return [_outcome(lambda each=each: self._deleted(kind, each)) for each in named]  # type: ignore[misc]
+            return [_outcome(partial(self._deleted, kind, each)) for each in named]
         body = record_service.body_of(request)
         items = body.get("items") if isinstance(body, dict) else None
         if not isinstance(items, list) or not items:
             raise invalid_content("A batch is an object with an array of items.", "items")
         if len(items) > _MAX_BATCH:
             raise invalid_content(f"A batch takes at most {_MAX_BATCH} records.", "items")
-        return [
-            _outcome(lambda item=item: self._written(kind, request, item))  # type: ignore[misc]
-            for item in items
-        ]
+        return [_outcome(partial(self._written, kind, request, item)) for item in items]
 
     def _deleted(self, kind: RecordType, address: str) -> Response:
         record_service.remove(self._account, kind, self._account.find(kind.name, address))
@@ -172,7 +170,7 @@ class Jobs:
         return Response(204, headers=(location, *handling.headers()))
 
     def _href(self, *parts: str) -> str:
-        return self._account.link().removesuffix(f"{RECORDS_PATH}") + "/".join((ASYNC_PATH, *parts))
+        return self._account.url(ASYNC_PATH, *parts)
 
     def _link(self, rel: str, *parts: str) -> dict[str, str]:
         return {"rel": rel, "href": self._href(*parts)}

@@ -32,7 +32,9 @@ def answer(account: Account, request: Request, parts: list[str]) -> Response:
         raise Refusal(405, "INVALID_REQUEST", "The metadata catalog can only be read.")
     accept = request.headers.get("accept", "")
     if len(parts) > 1 or (parts and "," in parts[0]):
-        raise Refusal(400, "INVALID_REQUEST", "The request could not be understood by the server due to malformed syntax.")
+        raise Refusal(
+            400, "INVALID_REQUEST", "The request could not be understood by the server due to malformed syntax."
+        )
     selected = parts or [name.strip() for name in request.params.get("select", "").split(",") if name.strip()]
     kinds = [_kind(name) for name in selected] or list(TYPES.values())
     if _SWAGGER in accept:
@@ -97,9 +99,8 @@ def _object(*names: str) -> dict[str, Any]:
 def _openapi(account: Account, kinds: list[RecordType]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for kind in kinds:
-        many, one = ("get", "post"), ("get", "patch", "put", "delete")
-        if not kind.writable:
-            many, one = many[:1], one[:1]
+        many = ("get", "post") if kind.writable else ("get",)
+        one = ("get", "patch", "put", "delete") if kind.writable else ("get",)
         paths[f"/{kind.name}"] = {verb: _operation(kind, verb) for verb in many}
         paths[f"/{kind.name}/{{id}}"] = {verb: _operation(kind, verb) for verb in one}
     return {

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.x509.oid import NameOID
+from jwt.types import Options
 
 from dealbridge_local.simulators.netsuite.errors import Refusal
 from dealbridge_local.simulators.wire import Request, Response
@@ -29,6 +30,7 @@ _LIFETIME = timedelta(minutes=60)
 _LONGEST_ASSERTION_S = 3600
 _CLOCK_SKEW_S = 60
 _LONGEST_CERTIFICATE = timedelta(days=730)
+_UNCHECKED: Options = {"verify_exp": False, "verify_iat": False, "verify_aud": False, "verify_nbf": False}
 _RSA_BITS = (3072, 4096)
 _EC_BITS = (256, 384, 521)
 
@@ -131,10 +133,9 @@ class Authority:
         key, last = self._certificates.get(header.get("kid", ""), (None, self._clock()))
         if key is None or last < self._clock():
             raise TokenError("invalid_client")
-        checks = {"verify_exp": False, "verify_iat": False, "verify_aud": False, "verify_nbf": False}
         try:
             # The account's clock is not the machine's: the times are checked in `_check_claims`.
-            claims: dict[str, Any] = jwt.decode(assertion, key, algorithms=[header["alg"]], options={**checks})
+            claims: dict[str, Any] = jwt.decode(assertion, key, algorithms=[header["alg"]], options=_UNCHECKED)
         except (jwt.InvalidTokenError, TypeError, ValueError):
             raise TokenError("invalid_grant") from None
         return claims

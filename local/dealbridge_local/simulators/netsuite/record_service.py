@@ -208,7 +208,7 @@ def _sublist(
     account: Account, kind: RecordType, record: Record, name: str, line: list[str], request: Request
 ) -> Response:
     sublist = kind.names.get(name.lower())
-    if sublist not in kind.sublists or len(line) > 1:
+    if sublist is None or sublist not in kind.sublists or len(line) > 1:
         raise nonexistent()
     if line:
         return Response.of(200, reads.line_shown(account, kind, record, sublist, line[0]), media=_SINGULAR)

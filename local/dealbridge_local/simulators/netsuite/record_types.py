@@ -15,5 +15,5 @@ _BY_URL = {name.lower(): kind for name, kind in TYPES.items()}
 
 
 def record_type(name: str) -> RecordType | None:
-    """The type that a URL names; case does not matter (Oracle's samples say salesorder, salesOrder, BillingSchedule)."""
+    """The type that a URL names; Oracle's samples write salesorder, salesOrder and BillingSchedule: case is free."""
     return _BY_URL.get(name.lower())

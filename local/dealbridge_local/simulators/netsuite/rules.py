@@ -249,9 +249,7 @@ def _billing_schedule(account: Account, record: Record, before: Record | None) -
         if line.get("milestoneAmount") is None:
             raise missing("Amount")
         if line["milestoneAmount"] < 0:
-            raise invalid_value(
-                line["milestoneAmount"], "milestoneAmount", f"milestone.items[{index}].milestoneAmount"
-            )
+            raise invalid_value(line["milestoneAmount"], "milestoneAmount", f"milestone.items[{index}].milestoneAmount")
         task = line.get("projectTask")
         if task is None:
             raise missing("Project Task")

@@ -282,7 +282,7 @@ def complete_expense_report(account: Account, record: Record, before: Record | N
     employee = account.get("employee", record["entity"]) or {}
     record.setdefault("subsidiary", employee["subsidiary"])
     base = (account.get("subsidiary", record["subsidiary"]) or {})["currency"]
-    currency = record.setdefault("expensereportcurrency", base)
+    currency = str(record.setdefault("expensereportcurrency", base))
     record.setdefault("tranDate", account.today())
     if "tranId" not in record:
         record["tranId"] = account.next_number("EXP")

@@ -16,9 +16,9 @@ from dealbridge_local.simulators.netsuite.fields import (
 )
 
 
-def _setup(name: str, label: str = "name", *, group: str | None = None, **fields: Field) -> RecordType:
+def _setup(kind: str, label: str = "name", /, *, group: str | None = None, **fields: Field) -> RecordType:
     held = {"id": SHOWN_STRING, "externalId": STRING, "isInactive": BOOLEAN, **fields}
-    return RecordType(name, held, group or name, label=label, writable=False)
+    return RecordType(kind, held, group or kind, label=label, writable=False)
 
 
 SETUP = (

@@ -23,7 +23,9 @@ def order_to_invoice(account: Account, order: Record, body: dict[str, Any], hand
     if order["status"] == "A":
         raise user_error("This sales order has to be approved before it can be billed.")
     asked = _asked_quantities(order, body)
-    lines, billed = [], {}
+    lines: list[Record] = []
+    billed: dict[int, Decimal] = {}
+    taken = _billed_amounts(account, order)
     for line in order["item"]:
         left = line["quantity"] - line.get("quantityBilled", Decimal(0))
         quantity = asked.get(line["line"], left)
@@ -33,7 +35,7 @@ def order_to_invoice(account: Account, order: Record, body: dict[str, Any], hand
             raise user_error(f"Only {left} of order line {line['line']} is left to bill.", "item")
         billed[line["line"]] = quantity
         carried = {name: line[name] for name in _CARRIED_LINE if name in line}
-        amount = line["amount"] - _billed_amount(account, order, line["line"]) if quantity == left else None
+        amount = line["amount"] - taken.get(line["line"], Decimal(0)) if quantity == left else None
         lines.append(
             {
                 **carried,
@@ -92,14 +94,16 @@ def bill_order_lines(account: Account, order_id: str, quantities: dict[int, Deci
     rules.save(account, TYPES["salesOrder"], {**order, "item": lines}, order)
 
 
-def _billed_amount(account: Account, order: Record, number: int) -> Decimal:
-    """What earlier invoices took of an order line, so that the last one bills the exact rest."""
-    total = Decimal(0)
+def _billed_amounts(account: Account, order: Record) -> dict[int, Decimal]:
+    """What earlier invoices took of each order line, so that the last one bills the exact rest."""
+    taken: dict[int, Decimal] = {}
     for kind, key in account.transactions_of(order["entity"]):
         invoice = account.get("invoice", key) if kind == "invoice" else None
         if invoice is not None and invoice.get("createdFrom") == order["id"]:
-            total += sum((line["amount"] for line in invoice["item"] if line.get("orderLine") == number), Decimal(0))
-    return total
+            for line in invoice["item"]:
+                if line.get("orderLine") is not None:
+                    taken[line["orderLine"]] = taken.get(line["orderLine"], Decimal(0)) + line["amount"]
+    return taken
 
 
 def _items(body: dict[str, Any]) -> list[dict[str, Any]]:

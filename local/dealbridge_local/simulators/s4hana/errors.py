@@ -89,7 +89,9 @@ def unknown_property(name: str, type_name: str) -> SapError:
 
 def read_only(name: str, verb: str) -> SapError:
     """A property that metadata declares `sap:creatable` or `sap:updatable` false."""
-    return SapError(400, Message("/IWBEP/CM_MGW_RT/022", f"Property '{name}' must not be {verb}: it is read-only", name))
+    return SapError(
+        400, Message("/IWBEP/CM_MGW_RT/022", f"Property '{name}' must not be {verb}: it is read-only", name)
+    )
 
 
 def not_allowed(method: str, set_name: str) -> SapError:

@@ -33,6 +33,7 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "endswith": lambda whole, part: whole.endswith(part),
     "substringof": lambda part, whole: part in whole,
 }
+_UNSET = object()
 _TEXT_CHANGES: dict[str, Callable[[str], str]] = {"tolower": str.lower, "toupper": str.upper}
 
 
@@ -122,24 +123,30 @@ class _Parser:
     def _compared(
         self, left: _Operand, operator: str, compare: Callable[[Any, Any], bool], right: _Operand, position: int
     ) -> Filter:
-        read_left, read_right = left.read, right.read
-        for side, other in ((left, right), (right, left)):
-            if side.kind is None or other.literal is None:
-                continue
-            try:
-                value = None if other.literal[0] == "null" else edm.coerce_literal(side.kind, other.literal)
-            except edm.EdmValueError:
-                raise errors.invalid_uri(
-                    f"Invalid parametertype used at function '{operator}' (Position: {position})"
-                ) from None
-            if side.name and operator == "eq":
-                read, same = side.read, value
-                return Filter(lambda record: read(record) == same, {side.name: value})
-            if side is left:
-                read_right = lambda record, value=value: value  # noqa: E731 (one reader of a pair)
-            else:
-                read_left = lambda record, value=value: value  # noqa: E731
-        return Filter(lambda record: compare(read_left(record), read_right(record)))
+        value_right = self._coerced(left, right, operator, position)
+        value_left = self._coerced(right, left, operator, position)
+        read_left = left.read if value_left is _UNSET else lambda record: value_left
+        read_right = right.read if value_right is _UNSET else lambda record: value_right
+        equalities = {}
+        if operator == "eq":
+            equalities = {
+                side.name: value
+                for side, value in ((left, value_right), (right, value_left))
+                if side.name and value is not _UNSET
+            }
+        return Filter(lambda record: compare(read_left(record), read_right(record)), equalities)
+
+    def _coerced(self, side: _Operand, other: _Operand, operator: str, position: int) -> Any:
+        """The literal `other` as the type of `side` reads it; _UNSET where there is nothing to read."""
+        if side.kind is None or other.literal is None:
+            return _UNSET
+        if other.literal[0] == "null":
+            return None
+        try:
+            return edm.coerce_literal(side.kind, other.literal)
+        except edm.EdmValueError:
+            text = f"Invalid parametertype used at function '{operator}' (Position: {position})"
+            raise errors.invalid_uri(text) from None
 
     def _text_test(self, name: str) -> Filter:
         position = self._next()[2]

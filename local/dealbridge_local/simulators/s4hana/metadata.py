@@ -27,20 +27,24 @@ def _attributes(**values: object) -> str:
 
 def _property(each: Property, namespace: str) -> str:
     complex_type = each.complex_type
-    return "<Property" + _attributes(
-        Name=each.name,
-        Type=f"{namespace}.{complex_type.name}" if complex_type else each.kind,
-        Nullable=False if each.required or complex_type else None,
-        MaxLength=each.length,
-        Precision=each.precision,
-        Scale=each.scale,
-        ConcurrencyMode="Fixed" if each.concurrency else None,
-        sap_unit=each.unit,
-        sap_display_format="Date" if each.kind == edm.DATE_TIME else "UpperCase" if each.upper else None,
-        sap_creatable=None if each.creatable else False,
-        sap_updatable=None if each.updatable else False,
-        sap_filterable=None if each.filterable else False,
-    ) + "/>"
+    return (
+        "<Property"
+        + _attributes(
+            Name=each.name,
+            Type=f"{namespace}.{complex_type.name}" if complex_type else each.kind,
+            Nullable=False if each.required or complex_type else None,
+            MaxLength=each.length,
+            Precision=each.precision,
+            Scale=each.scale,
+            ConcurrencyMode="Fixed" if each.concurrency else None,
+            sap_unit=each.unit,
+            sap_display_format="Date" if each.kind == edm.DATE_TIME else "UpperCase" if each.upper else None,
+            sap_creatable=None if each.creatable else False,
+            sap_updatable=None if each.updatable else False,
+            sap_filterable=None if each.filterable else False,
+        )
+        + "/>"
+    )
 
 
 def _association(entity: EntitySet, navigation: Navigation) -> str:
@@ -54,12 +58,16 @@ def _entity_type(service: Service, entity: EntitySet) -> Iterator[str]:
     yield from (_property(each, service.name) for each in entity.properties.values())
     for navigation in entity.navigations.values():
         name = _association(entity, navigation)
-        yield "<NavigationProperty" + _attributes(
-            Name=navigation.name,
-            Relationship=f"{service.name}.{name}",
-            FromRole=f"FromRole_{name}",
-            ToRole=f"ToRole_{name}",
-        ) + "/>"
+        yield (
+            "<NavigationProperty"
+            + _attributes(
+                Name=navigation.name,
+                Relationship=f"{service.name}.{name}",
+                FromRole=f"FromRole_{name}",
+                ToRole=f"ToRole_{name}",
+            )
+            + "/>"
+        )
     yield "</EntityType>"
 
 
@@ -74,9 +82,13 @@ def _function(service: Service, function: FunctionImport) -> Iterator[str]:
         returns = f"{service.name}.{service.sets[function.entity_set].type}"
     else:
         returns = f"Collection({service.name}.{function.complex_type})"
-    yield "<FunctionImport" + _attributes(
-        Name=function.name, ReturnType=returns, EntitySet=function.entity_set, m_HttpMethod=function.method
-    ) + ">"
+    yield (
+        "<FunctionImport"
+        + _attributes(
+            Name=function.name, ReturnType=returns, EntitySet=function.entity_set, m_HttpMethod=function.method
+        )
+        + ">"
+    )
     for each in function.parameters:
         yield "<Parameter" + _attributes(Name=each.name, Type=each.kind, Mode="In", MaxLength=each.length) + "/>"
     yield "</FunctionImport>"
@@ -101,14 +113,18 @@ def _schema(service: Service) -> Iterator[str]:
     yield f'<EntityContainer Name="{service.name}_Entities" m:IsDefaultEntityContainer="true"'
     yield ' sap:supported-formats="atom json xlsx">'
     for entity in service.sets.values():
-        yield "<EntitySet" + _attributes(
-            Name=entity.name,
-            EntityType=f"{service.name}.{entity.type}",
-            sap_creatable=None if entity.creatable else False,
-            sap_updatable=None if entity.updatable else False,
-            sap_deletable=None if entity.deletable else False,
-            sap_content_version="1",
-        ) + "/>"
+        yield (
+            "<EntitySet"
+            + _attributes(
+                Name=entity.name,
+                EntityType=f"{service.name}.{entity.type}",
+                sap_creatable=None if entity.creatable else False,
+                sap_updatable=None if entity.updatable else False,
+                sap_deletable=None if entity.deletable else False,
+                sap_content_version="1",
+            )
+            + "/>"
+        )
     for name, entity, navigation in _associations(service):
         yield f'<AssociationSet Name="{name}" Association="{service.name}.{name}" sap:content-version="1">'
         yield f'<End EntitySet="{entity.name}" Role="FromRole_{name}"/>'

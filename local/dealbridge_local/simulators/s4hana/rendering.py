@@ -11,6 +11,7 @@ from dealbridge_local.simulators.s4hana.model import EntitySet, Property, Servic
 type Tree = dict[str, "Tree"]
 """Navigation properties to show inline, nested."""
 
+
 def _decimal(each: Property) -> Callable[[Any, Mapping[str, Any]], str]:
     unit, scale = each.unit, each.scale or 0
     if each.is_amount and unit:

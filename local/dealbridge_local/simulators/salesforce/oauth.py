@@ -94,7 +94,7 @@ class OAuth:
                 return _refused("unsupported_grant_type", "grant type not supported")
 
     def _jwt_bearer(self, assertion: str, base_url: str, user_named: Callable[[str], str | None]) -> Response:
-        """The descriptions are those that clients met (airbyte #80788, salesforce-laravel-oauth2-rest #68 and others)."""
+        """The descriptions are those that clients met: airbyte #80788, newrelic-salesforce-exporter #31 and others."""
         try:
             claims: dict[str, Any] = jwt.decode(assertion, options={"verify_signature": False})
         except jwt.InvalidTokenError:

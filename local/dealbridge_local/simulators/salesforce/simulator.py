@@ -2,24 +2,36 @@
 
 import re
 from collections import deque
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dealbridge_local.simulators.faults import FaultError
 from dealbridge_local.simulators.salesforce.composite import CompositeApi
 from dealbridge_local.simulators.salesforce.database import Change, Database
 from dealbridge_local.simulators.salesforce.deal_rules import Settings
 from dealbridge_local.simulators.salesforce.errors import ApiError, not_found, session_expired
+from dealbridge_local.simulators.salesforce.events import (
+    DEAL_WON,
+    GAP_OVERFLOW,
+    GAPS,
+    Envelope,
+    EventFeed,
+    Origin,
+    change_origin,
+)
 from dealbridge_local.simulators.salesforce.field_values import time_text
-from dealbridge_local.simulators.salesforce.ids import with_checksum
+from dealbridge_local.simulators.salesforce.ids import canonical, with_checksum
 from dealbridge_local.simulators.salesforce.oauth import OAuth, new_private_key, public_key_of
-from dealbridge_local.simulators.salesforce.records import Records
+from dealbridge_local.simulators.salesforce.outbox import Outbox, Relay
+from dealbridge_local.simulators.salesforce.records import Records, ValidationRule
 from dealbridge_local.simulators.salesforce.rest import Answer, Call, RestApi, parse_body
 from dealbridge_local.simulators.salesforce.seed import INTEGRATION_USER, plant
 from dealbridge_local.simulators.salesforce.sobjects import build_schema
 from dealbridge_local.simulators.simulator import Clock, Simulator, utc_now
 from dealbridge_local.simulators.store import Record
-from dealbridge_local.simulators.wire import Request, Response
+from dealbridge_local.simulators.wire import Delivery, Request, Response
 
 ORG_ID = with_checksum("00DKd0000000001")
 OLDEST_VERSION, NEWEST_VERSION = 41, 68
@@ -28,7 +40,14 @@ _DAY = timedelta(hours=24)
 
 
 class SalesforceSimulator(Simulator):
-    """One org."""
+    """One org.
+
+    The switches are those of an org's set-up: its features, its daily allowance of API requests, how long an unused
+    session lives, how many rows a child subquery shows before its own `nextRecordsUrl` (499, seen by
+    simple-salesforce #311 and jsforce #577; 199 with wide rows, jsforce #1752), and what Event Relay carries. Events
+    go to `relay` after the call that caused them: in a background thread, or at once where `relay_in_background` is
+    off. Without a relay they are collected in `outbox.sent`.
+    """
 
     name = "salesforce"
     api_version = "v67.0"
@@ -44,6 +63,10 @@ class SalesforceSimulator(Simulator):
         daily_api_requests: int = 100_000,
         session_timeout: timedelta = timedelta(hours=2),
         child_page_size: int = 499,
+        relay: Relay | None = None,
+        relay_in_background: bool = True,
+        relayed: Collection[str] = ("Opportunity",),
+        deal_won_events: bool = False,
     ) -> None:
         self.daily_api_requests = daily_api_requests
         self.settings = Settings(multi_currency, products_and_schedules, corporate_currency)
@@ -59,19 +82,71 @@ class SalesforceSimulator(Simulator):
             session_timeout=session_timeout,
             clock=lambda: self.clock(),
         )
+        self._origin: Origin | None = None
+        self.feed = EventFeed(
+            ORG_ID, self.schema, lambda: self.clock(), relayed=relayed, deal_won_events=deal_won_events
+        )
+        self.outbox = Outbox(
+            relay, lambda: self.clock().timestamp(), in_background=relay is not None and relay_in_background
+        )
         super().__init__(clock)
 
     def seed(self) -> None:
         self._served.clear()
         self.database = Database(self.store, self.schema, self._committed)
-        self.records_api = Records(self.database, lambda: time_text(self.clock()), self.settings)
-        plant(self.database, self.records_api, ORG_ID, self.settings, time_text(self.clock()))
-        self.rest = RestApi(self.database, self.records_api, lambda: self.clock(), self._limits, self._child_page_size)
+        self.writes = Records(self.database, lambda: time_text(self.clock()), self.settings)
+        plant(self.database, self.writes, ORG_ID, self.settings, time_text(self.clock()))
+        self.rest = RestApi(self.database, self.writes, lambda: self.clock(), self._limits, self._child_page_size)
         self.composite = CompositeApi(self.rest)
         self.oauth.run_as = self._user_named(INTEGRATION_USER)
 
+    def reset(self) -> None:
+        self.outbox.clear()
+        super().reset()
+
+    def deliver(self, request: Request, sleep: Callable[[float], None]) -> Delivery:
+        delivery = super().deliver(request, sleep)
+        self.outbox.flush()
+        return delivery
+
     def _committed(self, changes: list[Change]) -> None:
-        pass
+        if self._origin is not None:
+            self.outbox.put(self.feed.of_commit(changes, self._origin))
+
+    def emit(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Send an event for a record: `OpportunityChangeEvent` or that of another sObject, `Deal_Won__e`, a gap of an
+        opportunity (`GAP_UPDATE` and its like, `GAP_OVERFLOW`), or `flat`, an opportunity's as AppFlow sends it."""
+        kind, record_id = str(event.get("type")), str(event.get("id", ""))
+        origin = Origin(self.oauth.run_as or "", change_origin(self.api_version[1:], ""))
+        envelope = self._emitted(kind, record_id, origin)
+        copies = [self.feed.copy(envelope) for _ in range(int(event.get("duplicate", 0)))]
+        self.outbox.put([envelope, *copies], float(event.get("delay_s", 0)))
+        return {"sent": [envelope, *copies]}
+
+    def lock_row(self, record_id: str, times: int = 1) -> None:
+        """Refuse the next writes that need this row with UNABLE_TO_LOCK_ROW: those of the record and its children."""
+        self.writes.locked[canonical(record_id) or record_id] = times
+
+    def add_validation_rule(self, sobject: str, rule: ValidationRule) -> None:
+        """A rule of the customer's own, which answers FIELD_CUSTOM_VALIDATION_EXCEPTION."""
+        self.writes.validation_rules.setdefault(self.schema.of(sobject).name, []).append(rule)
+
+    def _emitted(self, kind: str, given_id: str, origin: Origin) -> Envelope:
+        if kind == GAP_OVERFLOW:
+            return self.feed.gap("Opportunity", kind, "", origin)
+        named = "Opportunity" if kind in (DEAL_WON, "flat", *GAPS) else kind.removesuffix("ChangeEvent")
+        sobject = self.schema.find(named)
+        if sobject is None or named == kind:
+            raise FaultError(f"type: {kind!r} is no change event, {DEAL_WON}, flat, GAP_UPDATE or {GAP_OVERFLOW}")
+        record = self.database.current(sobject.name, canonical(given_id) or "")
+        if record is None:
+            raise FaultError(f"id: no {sobject.name} has the id {given_id!r}")
+        if kind == DEAL_WON:
+            return self.feed.deal_won(record["Id"], origin)
+        if kind in GAPS:
+            return self.feed.gap(sobject.name, kind, record["Id"], origin)
+        envelope = self.feed.of_record(sobject, record, origin)
+        return self.feed.flat(envelope) if kind == "flat" else envelope
 
     def credentials(self) -> dict[str, str]:
         return {
@@ -82,6 +157,7 @@ class SalesforceSimulator(Simulator):
             "username": INTEGRATION_USER,
             "private_key": self._private_key,
             "org_id": ORG_ID,
+            "relay_source": self.feed.source,
         }
 
     def expire_tokens(self) -> None:
@@ -123,18 +199,21 @@ class SalesforceSimulator(Simulator):
         if user_id is None:
             raise session_expired()
         self._count()
+        version = f"{match[1]}.0"
         call = Call(
             request.method,
-            f"{match[1]}.0",
+            version,
             (match[2] or "").strip("/"),
             user_id,
             request.query,
             request.headers,
             parse_body(request.body, Decimal),
         )
-        if call.path.split("/")[0] == "composite":
-            return self.composite.answer(call)
-        return self.rest.answer(call)
+        self._origin = Origin(user_id, change_origin(version, request.headers.get("sforce-call-options", "")))
+        try:
+            return self.composite.answer(call) if call.path.split("/")[0] == "composite" else self.rest.answer(call)
+        finally:
+            self._origin = None
 
     def _count(self) -> None:
         """One more call in the rolling 24 hours. Raises REQUEST_LIMIT_EXCEEDED, without a Retry-After."""

@@ -235,7 +235,7 @@ class _Parser:
             return Membership(path, self._members(), negated=False)
         if self._words("NOT", "IN"):
             return Membership(path, self._members(), negated=True)
-        self._refuse()
+        return self._refuse()
 
     def _members(self) -> tuple[Literal, ...] | Query:
         if not self._mark("("):
@@ -262,7 +262,7 @@ class _Parser:
         if token.kind == "name":
             count = self._count() if self._mark(":") else None
             return Word(token.text.upper(), count)
-        self._refuse(back=1)
+        return self._refuse(back=1)
 
     def _orders(self) -> tuple[Order, ...]:
         orders = [self._order()]

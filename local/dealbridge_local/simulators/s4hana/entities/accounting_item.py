@@ -1,4 +1,4 @@
-"""API_OPLACCTGDOCITEMCUBE_SRV: journal entry items as accounting sees them, read-only: what is open, what is cleared."""
+"""API_OPLACCTGDOCITEMCUBE_SRV: journal entry items as accounting sees them, read-only: open or cleared."""
 
 from dealbridge_local.simulators.s4hana.model import (
     amount,

@@ -1,0 +1,201 @@
+"""A step's operations, each an effect with proof: intent, call, outcome; read-back where an outcome is unknown."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from dealbridge.domain.engagement import RECORD_TYPES, EngagementStatus, Record
+from dealbridge.domain.keys import DealKey, Kind
+from dealbridge.domain.model import Model
+from dealbridge.domain.plan import Action, FieldChange, Operation, Step
+from dealbridge.domain.refs import ExternalRef
+from dealbridge.errors import ConflictError, DealbridgeError, LeaseLostError, RecordBusyError, RecordMissingError
+from dealbridge.ledger.ledger import ledger
+from dealbridge.ledger.records import How, Intent
+from dealbridge.ports import Crm, Found, RecordTarget, Write
+from dealbridge.rules.planning import field_changes
+from dealbridge.steps import RunStep, count, now, telling
+from dealbridge.wiring import wiring
+
+
+class ApplyStep(RunStep):
+    """Apply one step's operations of the run's plan; of one legal entity's engagement where `entity` names it."""
+
+    entity: str = ""
+
+
+class StepApplied(Model):
+    """What was done: records written, and records that an earlier attempt turned out to have written."""
+
+    written: int
+    found: int
+
+
+def apply_step(step: Step, command: ApplyStep) -> StepApplied:
+    """Apply the step's operations in the plan's order.
+
+    Raises LeaseLostError where the run no longer holds the deal, and whatever the vendor's answer stands for.
+    """
+    if not ledger().deals.holds(command.deal, command.run):
+        raise LeaseLostError(f"{command.deal}: run {command.run} no longer holds the deal")
+    plan = ledger().runs.plan(command.deal, command.run)
+    operations = [
+        operation for operation in plan.writes if operation.step is step and operation.entity == command.entity
+    ]
+    refs = _Refs(command.deal)
+    tally = {How.WRITTEN: 0, How.FOUND: 0}
+    for operation in operations:
+        how = _apply(command, operation, refs, plan.mapping_version)
+        tally[how] += 1
+    return StepApplied(written=tally[How.WRITTEN], found=tally[How.FOUND])
+
+
+class _Refs:
+    """Where the needed records stand, read once and kept up to date while the step writes."""
+
+    def __init__(self, deal: DealKey) -> None:
+        self._deal = deal
+        self._known: dict[str, ExternalRef] = {}
+
+    def of(self, operation: Operation) -> dict[str, ExternalRef]:
+        """By identity. Raises RecordBusyError for what is not written yet: the chain of another entity, which
+        writes a record that both share, may still be on its way."""
+        missing = [identity for identity in operation.needs if identity not in self._known]
+        if missing:
+            self._known.update(ledger().records.refs(self._deal, missing))
+        absent = [identity for identity in operation.needs if identity not in self._known]
+        if absent:
+            raise RecordBusyError(
+                f"{operation.identity} needs {', '.join(absent)}, not written yet",
+                connection=operation.connection,
+                retry_after=2,
+            )
+        return {identity: self._known[identity] for identity in operation.needs}
+
+    def note(self, operation: Operation, ref: ExternalRef) -> None:
+        self._known[operation.identity] = ref
+
+
+def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_version: str) -> How:
+    needed = refs.of(operation)
+    if operation.kind is Kind.ENGAGEMENT_STATUS:
+        operation = _with_numbers(operation, needed)
+        target: RecordTarget = _StatusTarget(wiring().crm(operation.connection), command.deal)
+    else:
+        target = wiring().target(operation.connection)
+    began = now()
+    intent = ledger().records.intend(command.deal, command.run, operation, began)
+    if intent.done and intent.known and intent.known.ref:
+        refs.note(operation, intent.known.ref)
+        return How.FOUND
+    write = Write(
+        kind=operation.kind,
+        key=operation.key,
+        record=cast("Record", RECORD_TYPES[operation.kind].model_validate(operation.record)),
+        codes=operation.codes,
+        refs={identity.rsplit("/", 1)[1]: ref for identity, ref in needed.items()},
+    )
+    attempt = _Attempt(target, write, intent)
+    try:
+        ref, how = attempt.make()
+    except DealbridgeError as error:
+        if not error.outcome_unknown and not attempt.unsettled:
+            ledger().records.drop(command.deal, intent)
+        raise
+    ledger().records.settle(command.deal, command.run, intent, ref, how, mapping_version, now(), began)
+    refs.note(operation, ref)
+    telling().effects.append(f"{operation.action.value} {operation.identity} → {ref.number or ref.id} ({how.value})")
+    count("Effects", connection=operation.connection, kind=operation.kind.value, how=how.value)
+    return how
+
+
+class _Attempt:
+    """One attempt at a write. `unsettled` stays true until the outcome of an earlier attempt is known."""
+
+    def __init__(self, target: RecordTarget, write: Write, intent: Intent) -> None:
+        self._target = target
+        self._write = write
+        self._intent = intent
+        self.unsettled = intent.unsettled
+
+    def make(self) -> tuple[ExternalRef, How]:
+        operation, known = self._intent.operation, self._intent.known
+        if self.unsettled:
+            found = self._target.find(self._write)
+            self.unsettled = False
+            return self._after_reading_back(found)
+        if operation.action is Action.WITHDRAW:
+            if known is None or known.ref is None:
+                raise RecordMissingError(f"{operation.identity}: nothing to withdraw", connection=operation.connection)
+            return self._target.withdraw(self._write, known.ref), How.WRITTEN
+        if known is not None and known.ref is not None:
+            return self._target.update(self._write, known.ref, self._changes(known.record)), How.WRITTEN
+        try:
+            return self._target.create(self._write), How.WRITTEN
+        except ConflictError:
+            found = self._target.find(self._write)
+            if found is None:
+                raise
+            return self._after_reading_back(found)
+
+    def _after_reading_back(self, found: Found | None) -> tuple[ExternalRef, How]:
+        operation = self._intent.operation
+        if found is None:
+            if operation.action is not Action.CREATE:
+                raise RecordMissingError(f"{operation.identity} is no longer there", connection=operation.connection)
+            return self._target.create(self._write), How.WRITTEN
+        if operation.action is Action.WITHDRAW:
+            return self._target.withdraw(self._write, found.ref), How.WRITTEN
+        if found.complete and not field_changes(_comparable(found.record), _comparable(self._write.record)):
+            return found.ref, How.FOUND
+        return self._target.update(self._write, found.ref, ()), How.WRITTEN
+
+    def _changes(self, before: Mapping[str, object]) -> Sequence[FieldChange]:
+        """Against what is applied now, which another run may have changed since the plan; codes as planned."""
+        codes = [change for change in self._intent.operation.changes if change.path.startswith("codes")]
+        return [*field_changes(before, self._intent.operation.record), *codes]
+
+
+def _comparable(record: Model) -> dict[str, object]:
+    return {name: value for name, value in record.content().items() if name != "at"}
+
+
+def _with_numbers(operation: Operation, needed: Mapping[str, ExternalRef]) -> Operation:
+    """The status with the numbers that the ERPs have assigned by now."""
+
+    def numbers(kind: Kind) -> str | None:
+        texts = [ref.number or ref.id for identity, ref in needed.items() if identity.split("/")[1] == kind]
+        return ", ".join(dict.fromkeys(texts)) or None
+
+    status = EngagementStatus.model_validate(
+        {
+            **operation.record,
+            "customer_number": numbers(Kind.CUSTOMER),
+            "contract_number": numbers(Kind.CONTRACT),
+            "project_number": numbers(Kind.PROJECT),
+        }
+    )
+    return operation.model_copy(update={"record": status.content()})
+
+
+class _StatusTarget:
+    """The CRM's status fields, seen as a record that is written like any other."""
+
+    def __init__(self, crm: Crm, deal: DealKey) -> None:
+        self._crm = crm
+        self._deal = deal
+
+    def find(self, write: Write) -> Found | None:
+        status = self._crm.find_status(self._deal.opportunity)
+        if status is None:
+            return None
+        return Found(ExternalRef(connection=self._deal.crm, type="status", id=self._deal.opportunity), status)
+
+    def create(self, write: Write) -> ExternalRef:
+        status = cast("EngagementStatus", write.record).model_copy(update={"at": now()})
+        return self._crm.write_status(self._deal.opportunity, status)
+
+    def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
+        return self.create(write)
+
+    def withdraw(self, write: Write, ref: ExternalRef) -> ExternalRef:
+        return ref

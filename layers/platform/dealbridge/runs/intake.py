@@ -1,0 +1,178 @@
+"""An inbound request or bus event to hints on the bus: verified, at most once per event, never lost once accepted."""
+
+import base64
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
+
+from dealbridge import aws, events
+from dealbridge.domain.hints import DealHint, HintSource
+from dealbridge.domain.keys import DealKey
+from dealbridge.errors import ConfigurationError, DealbridgeError, TransientError
+from dealbridge.ledger.ledger import ledger
+from dealbridge.ports import InboundEventError, InboundHint, InboundRequest
+from dealbridge.settings import EntranceSettings
+from dealbridge.steps import count, logger, now
+from dealbridge.transport.redaction import redacted
+from dealbridge.wiring import wiring
+
+KEPT_BYTES = 64_000
+"""So much of a refused request is kept for inspection."""
+
+
+def receive_http(event: Mapping[str, Any], lambda_context: Any) -> dict[str, Any]:
+    """One request of the HTTP API (payload 2.0) at POST /events/{connection}.
+
+    202 accepted · 400 malformed, 401 not authentic or stale, 404 no such connection, 413 too large: kept for
+    inspection · 503 try again: nothing was accepted.
+    """
+    request_id = str(event["requestContext"].get("requestId") or uuid4())
+    connection = str((event.get("pathParameters") or {}).get("connection", ""))
+    raw = event.get("body") or ""
+    body = base64.b64decode(raw) if event.get("isBase64Encoded") else raw.encode()
+    request = InboundRequest(
+        method=str(event["requestContext"]["http"]["method"]),
+        url=_public_url(event),
+        headers={name.lower(): value for name, value in event.get("headers", {}).items()},
+        body=body,
+        received_at=now(),
+    )
+    try:
+        hints = _read(connection, request)
+    except InboundEventError as error:
+        _refuse(request_id, connection, str(error), error.status, request)
+        return _answer(error.status, error=str(error), request_id=request_id)
+    try:
+        accepted = accept(connection, hints, request_id, lambda_context)
+    except (TransientError, IdempotencyAlreadyInProgressError) as error:
+        logger.warning("not accepted, the sender tries again", extra={"error": type(error).__name__})
+        return _answer(503, error="try again", request_id=request_id, headers={"Retry-After": "5"})
+    return _answer(202, accepted=accepted, request_id=request_id)
+
+
+def receive_bus_event(event: Mapping[str, Any], lambda_context: Any) -> None:
+    """One partner event. A malformed one is kept for inspection; a passing failure raises, and Lambda tries again."""
+    connection = _connection_of(str(event.get("source", "")))
+    request = InboundRequest(
+        method="EVENT",
+        url=f"eventbridge:{event.get('source', '')}",
+        headers={},
+        body=json.dumps(dict(event)).encode(),
+        received_at=now(),
+    )
+    request_id = str(event.get("id") or uuid4())
+    try:
+        hints = _read(connection, request)
+    except InboundEventError as error:
+        _refuse(request_id, connection, str(error), error.status, request)
+        return
+    accept(connection, hints, request_id, lambda_context)
+
+
+def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambda_context: Any) -> int:
+    """Publish the hints that are new; how many events were taken, those known already included.
+
+    A hint without an opportunity (too much has changed to say) is left to the scheduled poll.
+    """
+    config = _idempotency()
+    config.register_lambda_context(lambda_context)
+    taken = 0
+    for hint in hints:
+        if hint.opportunity is None:
+            logger.warning("too much has changed to say what: left to the poll", extra={"connection": connection})
+            count("EventsLeftToPoll", connection=connection)
+            continue
+        found = DealHint(
+            deal=DealKey(crm=connection, opportunity=hint.opportunity),
+            source=HintSource.CRM_EVENT,
+            event_id=hint.event_id,
+            occurred_at=hint.occurred_at,
+            received_at=now(),
+            correlation_id=correlation_id,
+        )
+        _publish_once(config)(entry={"key": f"{found.deal}#{found.event_id}", "hint": found.model_dump(mode="json")})
+        taken += 1
+    count("EventsAccepted", taken, connection=connection)
+    return taken
+
+
+def _publish_once(config: IdempotencyConfig) -> Any:
+    @idempotent_function(data_keyword_argument="entry", persistence_store=_store(), config=config)
+    def publish_hint(entry: dict[str, Any]) -> str:
+        events.publish([events.hint_entry(DealHint.model_validate(entry["hint"]))])
+        return str(entry["key"])
+
+    return publish_hint
+
+
+@cache
+def _store() -> DynamoDBPersistenceLayer:
+    return DynamoDBPersistenceLayer(table_name=EntranceSettings.read().idempotency_table, boto3_client=aws.dynamodb())
+
+
+def _idempotency() -> IdempotencyConfig:
+    # A day covers the longest redelivery of a vendor (HubSpot and EventBridge: 24 h).
+    return IdempotencyConfig(event_key_jmespath="key", expires_after_seconds=86_400, use_local_cache=False)
+
+
+def _read(connection: str, request: InboundRequest) -> list[InboundHint]:
+    limit = EntranceSettings.read().inbound_limit_bytes
+    if len(request.body) > limit:
+        raise InboundEventError(413, f"body: {len(request.body)} bytes are more than the {limit} allowed")
+    if connection not in wiring().reference().crm_connections():
+        raise InboundEventError(404, f"connection: no CRM connection {connection!r}; see mappings/connections.yaml")
+    try:
+        return wiring().crm(connection).read_event(request)
+    except InboundEventError:
+        raise
+    except ConfigurationError as error:
+        raise TransientError(f"{connection}: not configured: {error.message}") from error
+
+
+def _connection_of(source: str) -> str:
+    """The CRM connection whose events come from this partner source (`options.event_source`)."""
+    reference = wiring().reference()
+    for name in reference.crm_connections():
+        if reference.connection(name).options.get("event_source") == source:
+            return name
+    return source
+
+
+def _refuse(request_id: str, connection: str, reason: str, status: int, request: InboundRequest) -> None:
+    logger.warning("inbound event refused", extra={"connection": connection, "reason": reason, "status": status})
+    count("EventsRefused", status=str(status))
+    content = {
+        "url": request.url,
+        "headers": redacted(dict(request.headers)),
+        "body": redacted(request.body[:KEPT_BYTES].decode(errors="replace")),
+    }
+    try:
+        ledger().refused.keep(request_id, connection, reason, status, content, request.received_at)
+    except DealbridgeError:
+        logger.exception("a refused event could not be kept")
+
+
+def _public_url(event: Mapping[str, Any]) -> str:
+    """The URL that the sender called: signatures cover it, and behind a custom domain only we know it."""
+    configured = EntranceSettings.read().public_url.rstrip("/")
+    query = f"?{event['rawQueryString']}" if event.get("rawQueryString") else ""
+    if configured:
+        return f"{configured}{event['rawPath']}{query}"
+    return f"https://{event['requestContext'].get('domainName', '')}{event['rawPath']}{query}"
+
+
+def _answer(status: int, headers: Mapping[str, str] | None = None, **body: Any) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json", **(headers or {})},
+        "body": json.dumps(body),
+    }

@@ -1,0 +1,60 @@
+"""The scheduled catch-up read of changed deals: it makes lost events harmless."""
+
+from uuid import uuid4
+
+from dealbridge import events
+from dealbridge.domain.hints import DealHint, HintSource
+from dealbridge.domain.keys import DealKey
+from dealbridge.ledger.ledger import ledger
+from dealbridge.steps import count, logger, now
+from dealbridge.wiring import wiring
+
+PAGES = 20
+"""So many pages of changes are read in one go; the next poll goes on from there."""
+
+
+def poll_all() -> dict[str, int]:
+    """Hints for every deal that changed, by connection. One connection's failure does not keep the others back."""
+    found, failed = {}, []
+    for connection in wiring().reference().crm_connections():
+        try:
+            found[connection] = poll(connection)
+        except Exception as error:
+            logger.exception("poll failed", extra={"connection": connection, "error": type(error).__name__})
+            count("PollsFailed", connection=connection)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return found
+
+
+def poll(connection: str) -> int:
+    """Publish a hint for each deal changed since the cursor, then move the cursor; how many hints."""
+    cursors, crm, hinted = ledger().cursors, wiring().crm(connection), 0
+    cursor = cursors.read(connection)
+    for _ in range(PAGES):
+        moment = now()
+        changed = crm.changed_deals(cursor, moment)
+        hints = []
+        for opportunity, revision in changed.deals:
+            deal = DealKey(crm=connection, opportunity=opportunity)
+            head = ledger().deals.head(deal) or {}
+            if head.get("revision") == revision and "lease_run" not in head:
+                continue  # what is in the ledger already, our own status write included
+            hints.append(
+                DealHint(
+                    deal=deal,
+                    source=HintSource.POLL,
+                    event_id=f"poll-{revision}",
+                    received_at=moment,
+                    correlation_id=uuid4().hex,
+                )
+            )
+        events.publish([events.hint_entry(hint) for hint in hints])
+        # Only now: a poll that dies before is repeated, and hints may well be given twice.
+        cursors.move(connection, changed.cursor, moment)
+        hinted, cursor = hinted + len(hints), changed.cursor
+        if not changed.more:
+            break
+    count("DealsPolled", hinted, connection=connection)
+    return hinted

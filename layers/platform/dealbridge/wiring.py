@@ -1,0 +1,98 @@
+"""The composition root: a connection's id to a connector, loading only the connector that a call needs."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from dealbridge import aws
+from dealbridge.domain.connection import Connection
+from dealbridge.errors import ConfigurationError
+from dealbridge.mappings.published import reference_data
+from dealbridge.ports import Capabilities, Crm, RecordTarget
+from dealbridge.rules.reference import ReferenceData
+
+CONNECTORS = {
+    "salesforce": "dealbridge.connectors.salesforce",
+    "netsuite": "dealbridge.connectors.netsuite",
+    "kantata": "dealbridge.connectors.kantata",
+}
+"""System → connector package. A further system is a further line."""
+
+
+def _package(connection: Connection) -> Any:
+    name = CONNECTORS.get(connection.system)
+    if name is None:
+        raise ConfigurationError(
+            f"mappings/connections.yaml: {connection.id}.system: {connection.system!r} is none of "
+            f"{', '.join(CONNECTORS)}"
+        )
+    return import_module(name)
+
+
+def _wire(connection: Connection) -> Any:
+    from dealbridge.steps import watch_call
+    from dealbridge.transport.client import Wire
+
+    return Wire(watch=watch_call)
+
+
+@cache
+def _secret(name: str) -> Mapping[str, str]:
+    try:
+        answer = aws.secrets().get_secret_value(SecretId=name)
+    except ClientError as error:
+        raise ConfigurationError(
+            f"secret {name!r}: {error.response['Error']['Code']}; create it as the connector's README says"
+        ) from None
+    try:
+        return dict(json.loads(answer["SecretString"]))
+    except ValueError:
+        raise ConfigurationError(f"secret {name!r}: not a JSON object; see the connector's README") from None
+
+
+@dataclass
+class Wiring:
+    """What the outside is reached through. Tests and local worlds put their own in place with `use`."""
+
+    reference: Callable[[], ReferenceData] = reference_data
+    secret: Callable[[Connection], Mapping[str, str]] = lambda connection: _secret(connection.secret)
+    wire: Callable[[Connection], Any] = lambda connection: _wire(connection)
+    _connectors: dict[str, tuple[Connection, Any]] = field(default_factory=dict)
+
+    def capabilities(self, connection_id: str) -> Capabilities:
+        """What a connection's system can do, without connecting."""
+        package = _package(self.reference().connection(connection_id))
+        return cast("Capabilities", package.CAPABILITIES)
+
+    def crm(self, connection_id: str) -> Crm:
+        return cast("Crm", self._connect(connection_id))
+
+    def target(self, connection_id: str) -> RecordTarget:
+        return cast("RecordTarget", self._connect(connection_id))
+
+    def _connect(self, connection_id: str) -> Any:
+        """The connector, kept for as long as its connection's configuration stays the same."""
+        connection = self.reference().connection(connection_id)
+        kept = self._connectors.get(connection_id)
+        if kept is None or kept[0] != connection:
+            connector = _package(connection).connect(connection, self.secret(connection), self.wire(connection))
+            kept = self._connectors[connection_id] = (connection, connector)
+        return kept[1]
+
+
+_wiring = Wiring()
+
+
+def wiring() -> Wiring:
+    return _wiring
+
+
+def use(replacement: Wiring) -> None:
+    """Put another wiring in place, for this process."""
+    global _wiring
+    _wiring = replacement

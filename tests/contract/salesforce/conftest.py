@@ -1,0 +1,125 @@
+"""An org with a clock that tests move, and a signed-in client that speaks plain HTTP to it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from dealbridge_local.simulators.salesforce import SalesforceSimulator
+from dealbridge_local.simulators.transport import SimulatorTransport
+
+ORIGIN = "https://dealbridge.my.salesforce.com"
+DATA = "/services/data/v67.0"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+class Org:
+    """A client of one org, as a consultant with curl would use it."""
+
+    def __init__(self, simulator: SalesforceSimulator, clock: Clock) -> None:
+        simulator.base_url = ORIGIN
+        self.simulator = simulator
+        self.clock = clock
+        self.http = httpx.Client(base_url=ORIGIN, transport=SimulatorTransport({ORIGIN: simulator}))
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        credentials = self.simulator.credentials()
+        response = self.http.post(
+            "/services/oauth2/token",
+            data={"grant_type": "client_credentials"},
+            auth=(credentials["consumer_key"], credentials["consumer_secret"]),
+        )
+        self.http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.request(method, f"{DATA}/{path}", json=body, headers=named)
+
+    def create(self, sobject: str, **fields: Any) -> str:
+        response = self.send("POST", f"sobjects/{sobject}", fields)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
+
+    def update(self, sobject: str, record_id: str, **fields: Any) -> None:
+        response = self.send("PATCH", f"sobjects/{sobject}/{record_id}", fields)
+        assert response.status_code == 204, response.text
+
+    def read(self, sobject: str, record_id: str) -> dict[str, Any]:
+        response = self.send("GET", f"sobjects/{sobject}/{record_id}")
+        assert response.status_code == 200, response.text
+        record: dict[str, Any] = response.json()
+        return record
+
+    def query(self, soql: str, resource: str = "query") -> dict[str, Any]:
+        response = self.http.get(f"{DATA}/{resource}", params={"q": soql})
+        assert response.status_code == 200, response.text
+        result: dict[str, Any] = response.json()
+        return result
+
+    def records(self, soql: str, resource: str = "query") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.query(soql, resource)["records"]
+        return found
+
+    def refusal(self, response: httpx.Response) -> tuple[int, str, list[str] | None]:
+        """Status, code and fields of the one error in a response."""
+        (error,) = response.json()
+        return response.status_code, error["errorCode"], error.get("fields")
+
+    def query_refusal(self, soql: str) -> tuple[int, str, str]:
+        response = self.http.get(f"{DATA}/query", params={"q": soql})
+        (error,) = response.json()
+        return response.status_code, error["errorCode"], error["message"]
+
+    def account(self, **fields: Any) -> str:
+        return self.create("Account", **{"Name": "Acme", **fields})
+
+    def deal(self, **fields: Any) -> str:
+        wanted = {"Name": "ERP rollout", "StageName": "Prospecting", "CloseDate": "2026-11-30", "CurrencyIsoCode": "EUR"}
+        return self.create("Opportunity", **{**wanted, **fields})
+
+    def entry(self, product_code: str = "CONS-TECH", currency: str = "EUR") -> str:
+        found = self.records(
+            f"SELECT Id FROM PricebookEntry WHERE ProductCode = '{product_code}' AND CurrencyIsoCode = '{currency}'"
+        )
+        return str(found[0]["Id"])
+
+    def line(self, deal_id: str, **fields: Any) -> str:
+        wanted = {"OpportunityId": deal_id, "Quantity": 10, "UnitPrice": 150}
+        if "PricebookEntryId" not in fields and "Product2Id" not in fields:
+            wanted["PricebookEntryId"] = self.entry()
+        return self.create("OpportunityLineItem", **{**wanted, **fields})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def private_key() -> str:
+    """One RSA key for all tests: making one takes a tenth of a second."""
+    return SalesforceSimulator().credentials()["private_key"]
+
+
+@pytest.fixture
+def simulator(clock: Clock, private_key: str) -> SalesforceSimulator:
+    return SalesforceSimulator(clock, private_key=private_key)
+
+
+@pytest.fixture
+def org(simulator: SalesforceSimulator, clock: Clock) -> Iterator[Org]:
+    org = Org(simulator, clock)
+    yield org
+    org.http.close()
