@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from dealbridge_local.simulators.kantata import RESOURCES
 
 SPECIFICATION = Path(__file__).parents[3] / "shared" / "specs" / "kantata" / "specification.yml"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from dealbridge_local.engine import corrections
 from dealbridge_local.engine.corrections import MinistackChangedError
+from dealbridge_local.engine.corrections.functions import lambda_import_path
 from dealbridge_local.engine.corrections.wrapping import replace_once, wrap
 from dealbridge_local.engine.waiting import wait_until
 from ministack.services import apigateway, eventbridge, lambda_svc, sqs
@@ -432,8 +433,6 @@ def test_an_unknown_security_scheme_fails_the_deployment() -> None:
 
 
 def test_a_worker_can_import_what_lambda_brings_and_nothing_else() -> None:
-    from dealbridge_local.engine.corrections.functions import lambda_import_path
-
     *_, brought = lambda_import_path()
     names = {path.name for path in Path(brought).iterdir()}
     assert {"boto3", "botocore", "urllib3"} <= names

@@ -57,7 +57,8 @@ def deploy(
         (room / "built").write_text(inputs)
     # The engine forgets its stacks when it stops, and its scratch folder goes with them.
     note = engine.settings.scratch / f"deployed-{stack}"
-    if _noted(note) != inputs:
+    if _noted(note) != inputs or not deployment.stands():
+        note.unlink(missing_ok=True)
         deployment.deploy()
         note.write_text(inputs)
     return deployment.outputs()
@@ -110,6 +111,9 @@ class _Deployment:
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
         )
         self.say(f"{self.stack} is deployed after {seconds:.1f} s.")
+
+    def stands(self) -> bool:
+        return self._described() is not None
 
     def outputs(self) -> dict[str, str]:
         described = self._described()

@@ -193,6 +193,7 @@ def engine_environment(settings: Settings) -> dict[str, str]:
         "MINISTACK_EDITION": EDITION,
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_ACCOUNT_CONCURRENCY": str(settings.concurrency),
+        "LAMBDA_WARM_TTL_SECONDS": "60",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(settings.wait_scale),
         "DEALBRIDGE_ENGINE_WORKERS": str(settings.workers),
         "SFN_WAIT_SCALE": str(settings.wait_scale),

@@ -66,6 +66,17 @@ class Simulator(ABC):
         """Emit the vendor's event for `{"type", "id", "duplicate"?, "delay_s"?}`; says what was sent."""
         raise FaultError(f"type: {self.name} sends no events ({event.get('type')!r}); it is polled")
 
+    def act(self, action: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Do what people and jobs do inside the vendor's system and no API call does; `POST /__sim/actions/{action}`.
+
+        Raises ValueError for an unknown action or a request that makes no sense.
+        """
+        raise FaultError(f"{self.name} has no action {action!r}")
+
+    def error_page(self, status: int) -> Response | None:
+        """What the vendor's front end sends for a `status` fault without a body; None: no body."""
+        return None
+
     def busy(self, request: Request) -> Response | None:
         """The vendor's refusal of a call before it starts (concurrency governance), or None. `in_flight` counts it."""
         return None
@@ -114,6 +125,8 @@ class Simulator(ABC):
         kind = fault.kind if fault else None
         if fault is None:
             return Reply(self._run(request))
+        if kind == "status" and fault.body is None and (page := self.error_page(fault.status)) is not None:
+            return Reply(page.with_headers(*fault.headers.items()))
         if kind == "status":
             body = b"" if fault.body is None else fault.body.encode() if isinstance(fault.body, str) else None
             content = to_json(fault.body) if body is None else body
@@ -186,6 +199,8 @@ class Simulator(ABC):
                 return Response(204)
             case "POST", ["events"]:
                 return self._accept(request, self.emit)
+            case "POST", ["actions", action]:
+                return self._accept(request, lambda given: self.act(action, given))
             case _:
                 return Response.of(404, {"error": f"{request.method} {request.path}: no such control call"})
 

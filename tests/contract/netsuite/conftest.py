@@ -109,6 +109,20 @@ class Tenant:
         assert response.status_code == 200, response.text
         return [{name: value for name, value in row.items() if name != "links"} for row in response.json()["items"]]
 
+    @staticmethod
+    def error(response: httpx.Response) -> dict[str, Any]:
+        """The one error detail of a refusal, with the status beside it."""
+        body = response.json()
+        assert response.headers["content-type"].startswith("application/vnd.oracle.resource+json; type=error")
+        assert body["status"] == response.status_code
+        [detail] = body["o:errorDetails"]
+        return {"status": body["status"], **detail}
+
+    def refusal(self, response: httpx.Response) -> tuple[int, str, str | None]:
+        """Status, code and JSON path of a refusal."""
+        error = self.error(response)
+        return error["status"], error["o:errorCode"], error.get("o:errorPath")
+
     # A small engagement, as most tests need one
 
     def customer(self, **fields: Any) -> str:
@@ -120,15 +134,6 @@ class Tenant:
     def order(self, customer: str, *lines: dict[str, Any], **fields: Any) -> str:
         items = lines or ({"item": {"id": "101"}, "quantity": 10, "rate": 200},)
         return self.make("salesOrder", **{"entity": {"id": customer}, "item": {"items": list(items)}, **fields})
-
-
-def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The one error detail of a refusal, with the status beside it."""
-    body = response.json()
-    assert response.headers["content-type"].startswith("application/vnd.oracle.resource+json; type=error")
-    assert body["status"] == response.status_code
-    [detail] = body["o:errorDetails"]
-    return {"status": body["status"], **detail}
 
 
 @pytest.fixture

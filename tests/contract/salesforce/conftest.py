@@ -86,7 +86,12 @@ class Org:
         return self.create("Account", **{"Name": "Acme", **fields})
 
     def deal(self, **fields: Any) -> str:
-        wanted = {"Name": "ERP rollout", "StageName": "Prospecting", "CloseDate": "2026-11-30", "CurrencyIsoCode": "EUR"}
+        wanted = {
+            "Name": "ERP rollout",
+            "StageName": "Prospecting",
+            "CloseDate": "2026-11-30",
+            "CurrencyIsoCode": "EUR",
+        }
         return self.create("Opportunity", **{**wanted, **fields})
 
     def entry(self, product_code: str = "CONS-TECH", currency: str = "EUR") -> str:

@@ -164,9 +164,9 @@ def test_a_row_that_another_save_holds_is_refused_for_its_children_too(org: Org)
 def test_a_rule_of_the_customer_refuses_in_its_own_words(org: Org) -> None:
     org.simulator.add_validation_rule(
         "Opportunity",
-        lambda deal: ("Close the deal with a PO number.", "PO_Number__c")
-        if deal["IsWon"] and not deal["PO_Number__c"]
-        else None,
+        lambda deal: (
+            ("Close the deal with a PO number.", "PO_Number__c") if deal["IsWon"] and not deal["PO_Number__c"] else None
+        ),
     )
     deal_id = org.deal()
     refused = org.send("PATCH", f"sobjects/Opportunity/{deal_id}", {"StageName": "Closed Won"})

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from dealbridge import errors, events
 from dealbridge.domain.findings import Finding
-from dealbridge.domain.keys import DealKey, Kind
+from dealbridge.domain.keys import Kind
 from dealbridge.domain.model import Model
-from dealbridge.domain.plan import identity
+from dealbridge.domain.plan import Plan
 from dealbridge.errors import LeaseLostError
 from dealbridge.ledger.deals import DealState, Outcome, RunTicket
 from dealbridge.ledger.ledger import ledger
@@ -33,7 +33,10 @@ class CloseRun(RunStep):
 
 
 class ParkRun(RunStep):
-    """End a run that needs a person, or whose step has failed for good. `failures` are Step Functions' error outputs."""
+    """End a run that needs a person, or whose step has failed for good.
+
+    `failures` are Step Functions' error outputs, {Error, Cause}, each with the `step` that failed.
+    """
 
     failures: tuple[dict[str, Any], ...]
 
@@ -49,12 +52,13 @@ def close_run(command: CloseRun) -> RunEnded:
     """Record the deal as active (or open, where it is not won), and tell the world."""
     deals = ledger().deals
     head = deals.head(command.deal) or {}
-    if command.won and command.writes:
+    plan = ledger().runs.plan(command.deal, command.run) if command.writes else None
+    if command.won and plan is not None:
         event = events.ENGAGEMENT_AMENDED if "active_at" in head else events.ENGAGEMENT_ACTIVATED
         # Before the ledger's word, so that a crash between tells it twice and never not at all.
-        events.publish([(event, _fact(command, head))])
+        events.publish([(event, _fact(command, head, plan))])
     moment = now().isoformat()
-    noted: dict[str, Any] = {"revision": _revision(command), "snapshot": command.snapshot}
+    noted: dict[str, Any] = {"revision": _revision(command, plan), "snapshot": command.snapshot}
     if command.won:
         noted |= {"plan_hash": command.plan_hash} if command.writes else {}
         noted |= {} if "active_at" in head else {"active_at": moment}
@@ -79,8 +83,8 @@ def park_dead_run(event: Mapping[str, Any]) -> None:
     """Park a run whose execution ended without ending its run (event: Step Functions Execution Status Change)."""
     detail = event["detail"]
     try:
-        command = RunStep.model_validate_json(detail["input"])
-    except (ValidationError, KeyError, TypeError):
+        command = RunStep.model_validate(json.loads(detail["input"])["command"])
+    except (ValidationError, ValueError, KeyError, TypeError):
         logger.exception("not the execution of a deal's run", extra={"execution": detail.get("executionArn")})
         return
     status = str(detail["status"])
@@ -169,9 +173,8 @@ def _failure(output: Mapping[str, Any]) -> _Failure:
     )
 
 
-def _fact(command: CloseRun, head: Mapping[str, Any]) -> dict[str, Any]:
+def _fact(command: CloseRun, head: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     """What subscribers are told of an engagement."""
-    plan = ledger().runs.plan(command.deal, command.run)
     stand = [operation.identity for operation in plan.operations if operation.kind in (Kind.CONTRACT, Kind.PROJECT)]
     refs = ledger().records.refs(command.deal, stand)
     return {
@@ -185,16 +188,11 @@ def _fact(command: CloseRun, head: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _revision(command: CloseRun) -> str:
+def _revision(command: CloseRun, plan: Plan | None) -> str:
     """The opportunity's revision after our own status write, so that a poll does not take it for news."""
-    plan_status = identity(command.deal.crm, Kind.ENGAGEMENT_STATUS, _status_key(command.deal))
-    ref = ledger().records.refs(command.deal, [plan_status]).get(plan_status)
-    if command.writes and ref is not None and ref.version:
-        return ref.version
+    for operation in plan.writes if plan else ():
+        if operation.kind is Kind.ENGAGEMENT_STATUS:
+            ref = ledger().records.refs(command.deal, [operation.identity]).get(operation.identity)
+            if ref is not None and ref.version:
+                return ref.version
     return command.revision
-
-
-def _status_key(deal: DealKey) -> str:
-    from dealbridge.domain.keys import record_key
-
-    return record_key(Kind.ENGAGEMENT_STATUS, deal.opportunity)

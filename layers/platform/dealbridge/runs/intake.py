@@ -106,7 +106,9 @@ def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambd
 
 
 def _publish_once(config: IdempotencyConfig) -> Any:
-    @idempotent_function(data_keyword_argument="entry", persistence_store=_store(), config=config)
+    @idempotent_function(  # type: ignore[untyped-decorator]
+        data_keyword_argument="entry", persistence_store=_store(), config=config
+    )
     def publish_hint(entry: dict[str, Any]) -> str:
         events.publish([events.hint_entry(DealHint.model_validate(entry["hint"]))])
         return str(entry["key"])

@@ -54,7 +54,7 @@ class DeadLetter:
     id: str
     body: str
     receipt: str
-    attributes: Mapping[str, Any]
+    attributes: Mapping[Any, str]
 
 
 def dead_letters(queue_url: str, most: int = 1000) -> Iterator[DeadLetter]:
@@ -70,7 +70,7 @@ def dead_letters(queue_url: str, most: int = 1000) -> Iterator[DeadLetter]:
         for message in messages:
             seen.add(message["MessageId"])
             yield DeadLetter(
-                message["MessageId"], message["Body"], message["ReceiptHandle"], message.get("Attributes", {})
+                message["MessageId"], message["Body"], message["ReceiptHandle"], dict(message.get("Attributes", {}))
             )
 
 

@@ -1,5 +1,6 @@
 """A hint to a run: one run per deal at a time."""
 
+import json
 from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,7 +49,9 @@ def execute(ticket: RunTicket) -> None:
     command = RunStep(deal=ticket.deal, run=ticket.name, number=ticket.number, correlation_id=ticket.correlation_id)
     try:
         aws.states().start_execution(
-            stateMachineArn=RunSettings.read().deal_run_arn, name=ticket.name, input=command.model_dump_json()
+            stateMachineArn=RunSettings.read().deal_run_arn,
+            name=ticket.name,
+            input=json.dumps({"command": command.model_dump(mode="json"), "waits": 0}),
         )
     except aws.states().exceptions.ExecutionAlreadyExists:
         return

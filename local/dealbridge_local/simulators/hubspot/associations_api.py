@@ -63,8 +63,8 @@ class AssociationsApi:
                     (End(from_kind, each_from), End(to_kind, each_to))
                     for each_from, each_to in map(_pair, limited(call.inputs, CREATE_INPUTS))
                 ]
-                for each in pairs:
-                    self.associations.link(Link(*each), call.source)
+                for start, end in pairs:
+                    self.associations.link(Link(start, end), call.source)
                 return self._defaults(pairs)
             case "POST", ("batch", "archive"):
                 self._archive(call, from_kind, to_kind)

@@ -10,12 +10,12 @@ refusals.py       the error answers
 limits.py         429
 oauth.py          tokens
 people.py         what people do in the account while a test runs
-directory, workspaces, tasks, billing, staffing, actuals, submissions, custom_fields, references, events
+directory, workspaces, participations, tasks, billing, staffing, actuals, submissions, custom_fields, references, events
                   the resources and their rules
 """
 
 from dealbridge_local.simulators.kantata.limits import Limits
-from dealbridge_local.simulators.kantata.people import ADMINISTRATOR, APPROVER, CONSULTANTS, People
+from dealbridge_local.simulators.kantata.people import ADMINISTRATOR, APPROVER, CONSULTANTS, MANAGERS, People
 from dealbridge_local.simulators.kantata.simulator import RESOURCES, KantataSimulator
 
-__all__ = ["ADMINISTRATOR", "APPROVER", "CONSULTANTS", "RESOURCES", "KantataSimulator", "Limits", "People"]
+__all__ = ["ADMINISTRATOR", "APPROVER", "CONSULTANTS", "MANAGERS", "RESOURCES", "KantataSimulator", "Limits", "People"]

@@ -2,32 +2,22 @@
 
 from typing import Any
 
-from dealbridge_local.simulators.kantata import readers, references
+from dealbridge_local.simulators.kantata import participations, readers, references
 from dealbridge_local.simulators.kantata.refusals import forbidden
 from dealbridge_local.simulators.kantata.resource import Association, Filter, Params, Resource, Test, by, containing
 from dealbridge_local.simulators.kantata.tenant import Tenant
 from dealbridge_local.simulators.store import Record
 
 
-def participates(tenant: Tenant, user_id: str, workspace_id: str | None = None) -> bool:
-    """Whether a user takes part in a project, or in this one: as its maker, its lead or a named resource."""
-    maker = tenant.find("workspaces", "creator_id", [user_id]) + tenant.find(
-        "workspaces", "primary_maven_id", [user_id]
-    )
-    places = {workspace["id"] for workspace in maker}
-    places |= {resource["workspace_id"] for resource in tenant.find("workspace_resources", "user_id", [user_id])}
-    return bool(places) if workspace_id is None else workspace_id in places
-
-
 def _participant_in(tenant: Tenant, value: str) -> Test:
-    return lambda user: participates(tenant, user["id"], value)
+    return lambda user: participations.of_user(tenant, value, user["id"]) is not None
 
 
 def _visible(tenant: Tenant, params: Params, actor: Record) -> Test:
     """Members who take part in no project are not listed: "To see all users on the account, use on_my_account"."""
     if params.get("on_my_account", "").lower() == "true":
         return lambda _user: True
-    return lambda user: user["id"] == actor["id"] or participates(tenant, user["id"])
+    return lambda user: user["id"] == actor["id"] or bool(tenant.find("participations", "user_id", [user["id"]]))
 
 
 def _change_user(tenant: Tenant, actor: Record, record: Record, given: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ type Act = Callable[[str, str, str, dict[str, Any]], dict[str, Any]]
 
 ADMINISTRATOR, APPROVER = "10", "11"
 CONSULTANTS = ("12", "13", "14")
+MANAGERS = ("21", "22", "23")
 
 
 class People:

@@ -13,6 +13,7 @@ from dealbridge_local.simulators.kantata import (
     custom_fields,
     directory,
     events,
+    participations,
     references,
     staffing,
     submissions,
@@ -23,7 +24,7 @@ from dealbridge_local.simulators.kantata import (
 from dealbridge_local.simulators.kantata.limits import Limits, Meter
 from dealbridge_local.simulators.kantata.listing import envelope, present, read_list, read_one
 from dealbridge_local.simulators.kantata.oauth import OAuth
-from dealbridge_local.simulators.kantata.people import ADMINISTRATOR, APPROVER, CONSULTANTS, People
+from dealbridge_local.simulators.kantata.people import ADMINISTRATOR, APPROVER, CONSULTANTS, MANAGERS, People
 from dealbridge_local.simulators.kantata.refusals import RefusalError, missing
 from dealbridge_local.simulators.kantata.resource import Resource
 from dealbridge_local.simulators.kantata.tenant import Switches, Tenant
@@ -38,6 +39,7 @@ RESOURCES: dict[str, Resource] = {
         custom_fields,
         references,
         workspaces,
+        participations,
         tasks,
         billing,
         staffing,
@@ -110,7 +112,8 @@ class KantataSimulator(Simulator):
         _seed(self.tenant)
 
     def credentials(self) -> dict[str, str]:
-        return {"base_url": f"{self.base_url}{_API.rstrip('/')}", "token": self.token}
+        """`base_url` is the API's origin, as https://api.mavenlink.com; the paths begin with /api/v1."""
+        return {"base_url": self.base_url, "token": self.token}
 
     def expire_tokens(self) -> None:
         """Tokens do not expire here; this is an administrator who revokes the application's access. See `renew_token`.
@@ -253,7 +256,7 @@ def _with_references(resources: dict[str, Resource]) -> dict[str, Resource]:
 
 
 def _seed(tenant: Tenant) -> None:
-    """A small account: an administrator, an approver, three consultants, six roles, a template, a custom field."""
+    """A small account: people, roles, expense categories, a project template and two unique custom fields for keys."""
     roles = ("Engagement Manager", "Architect", "Consultant", "Developer", "Trainer", "Support Engineer")
     for number, name in enumerate(roles, start=1):
         tenant.add("roles", None, {"name": name, "deleted_at": None}, id_=str(number))
@@ -263,6 +266,9 @@ def _seed(tenant: Tenant) -> None:
         CONSULTANTS[0]: ("Chris Consultant", "3"),
         CONSULTANTS[1]: ("Dana Developer", "4"),
         CONSULTANTS[2]: ("Ari Architect", "2"),
+        MANAGERS[0]: ("Mara Lind", "1"),
+        MANAGERS[1]: ("Jon Abe", "1"),
+        MANAGERS[2]: ("Wei Tan", "1"),
     }
     for id_, (full_name, role_id) in people.items():
         user = {
@@ -280,9 +286,9 @@ def _seed(tenant: Tenant) -> None:
         tenant.add("expense_categories", None, {"name": name, "deleted_at": None}, id_=str(number))
     for id_, name, subject in (("1", "Default Project Set", "Workspace"), ("2", "Default Resource Set", "Resource")):
         tenant.add("custom_field_sets", None, {"name": name, "subject_type": subject}, id_=id_)
-    opportunity = {"name": "CRM Opportunity ID", "custom_field_set_id": "1", "_subject_type": "Workspace"}
-    request_key = {"name": "Staffing Request Key", "custom_field_set_id": "2", "_subject_type": "Resource"}
-    for id_, field in (("1", opportunity), ("2", request_key)):
+    opportunity = {"name": "CRM Opportunity Key", "custom_field_set_id": "1", "_subject_type": "Workspace"}
+    staffing = {"name": "CRM Staffing Key", "custom_field_set_id": "2", "_subject_type": "Resource"}
+    for id_, field in (("1", opportunity), ("2", staffing)):
         plain = {"value_type": "string", "default_text": None, "unique_constraint": True, "creator_id": ADMINISTRATOR}
         tenant.add("custom_fields", None, {**plain, "read_access": None, "write_access": None, **field}, id_=id_)
     items = (("Kick-off", "task", 0, 1), ("Delivery", "deliverable", 1, 60), ("Acceptance", "milestone", 60, 0))

@@ -8,7 +8,7 @@ allocation; those can be found again.
 from datetime import date, timedelta
 from typing import Any
 
-from dealbridge_local.simulators.kantata import custom_fields, readers, references
+from dealbridge_local.simulators.kantata import custom_fields, participations, readers, references
 from dealbridge_local.simulators.kantata.refusals import all_invalid, forbidden, invalid
 from dealbridge_local.simulators.kantata.resource import (
     Association,
@@ -44,12 +44,16 @@ def _create_resource(tenant: Tenant, actor: Record, given: dict[str, Any]) -> Re
     user = tenant.get("users", given["user_id"]) if given.get("user_id") else None
     role_id = given.get("role_id") or (user or {}).get("role_id")
     fields = {"user_id": None, **given, "role_id": role_id}
+    if user is not None:
+        participations.join(tenant, actor, given["workspace_id"], user["id"])
     return tenant.add("workspace_resources", actor, {**fields, "label": _label(tenant, fields)})
 
 
 def _change_resource(tenant: Tenant, actor: Record, record: Record, given: dict[str, Any]) -> None:
     if given.pop("auto_update_label", False) and "label" not in given:
         given["label"] = _label(tenant, {**record, **given})
+    if given.get("user_id"):
+        participations.join(tenant, actor, record["workspace_id"], given["user_id"])
     tenant.change("workspace_resources", record["id"], actor, given)
 
 
@@ -63,11 +67,9 @@ def _delete_resource(tenant: Tenant, actor: Record, record: Record) -> None:
 
 
 def _label(tenant: Tenant, fields: Record) -> str:
-    """ "Based on role name and numerical order": the first free number of the role in the project."""
+    """ "Based on role name and numerical order": Consultant 1, Consultant 2 ... in each project."""
     name = _role_name(tenant, fields) or "Resource"
-    others = tenant.find("workspace_resources", "workspace_id", [fields["workspace_id"]])
-    taken = {other["label"] for other in others if other["id"] != fields.get("id")}
-    return next(label for number in range(1, len(taken) + 2) if (label := f"{name} {number}") not in taken)
+    return f"{name} {tenant.count(f'{name} of {fields["workspace_id"]}')}"
 
 
 def _role_name(tenant: Tenant, resource: Record) -> str | None:
@@ -182,7 +184,8 @@ def _resolve(tenant: Tenant, actor: Record, record: Record, given: dict[str, Any
     tenant.change("resource_requests", record["id"], actor, {"status": _RESOLVED[resolution]})
     user_id = given.get("user_id")
     if resolution == "approve" and user_id:
-        tenant.change("workspace_resources", record["resource_id"], actor, {"user_id": user_id})
+        resource = tenant.get("workspace_resources", record["resource_id"]) or {}
+        _change_resource(tenant, actor, resource, {"user_id": user_id})
         hard = given.get("allocations_state") is not False
         for allocation in tenant.find("workspace_allocations", "workspace_resource_id", [record["resource_id"]]):
             tenant.change("workspace_allocations", allocation["id"], actor, {"hard": hard})

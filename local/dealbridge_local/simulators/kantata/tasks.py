@@ -22,9 +22,9 @@ def create_story(tenant: Tenant, actor: Record, given: dict[str, Any]) -> Record
     if parent is not None and parent["workspace_id"] != given["workspace_id"]:
         raise invalid("parent_id", "Parent must be in the same project")
     readers.check_dates(given, {})
-    siblings = tenant.find("stories", "workspace_id", [given["workspace_id"]])
+    position = tenant.count(f"stories of {given['workspace_id']}")
     depth = [*parent["_ancestors"], parent["id"]] if parent else []
-    fields = {**_STORY_DEFAULTS, **given, "position": len(siblings) + 1, "creator_id": actor["id"], "_ancestors": depth}
+    fields = {**_STORY_DEFAULTS, **given, "position": position, "creator_id": actor["id"], "_ancestors": depth}
     return tenant.add("stories", actor, fields)
 
 

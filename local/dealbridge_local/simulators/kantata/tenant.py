@@ -40,6 +40,7 @@ class Tenant:
         self.switches = switches
         self.events_made = 0
         self._clock = clock
+        self._counts: dict[str, int] = {}
         # Each collection counts from a range of its own, so that an id of the wrong kind finds nothing.
         self._next = {name: number * 10_000_000 + 1 for number, name in enumerate(resources, start=1)}
         self._index: dict[tuple[str, str], dict[str, dict[str, None]]] = {
@@ -76,6 +77,11 @@ class Tenant:
         record = self._put(collection, {"created_at": now, "updated_at": now, **fields, **own})
         self._tell(collection, actor, "created", None, record)
         return record
+
+    def count(self, what: str) -> int:
+        """1, 2, 3 ... for each thing that is numbered."""
+        self._counts[what] = self._counts.get(what, 0) + 1
+        return self._counts[what]
 
     def change(self, collection: str, id_: str, actor: Record, fields: Mapping[str, Any]) -> Record:
         """The record with these fields; where nothing differs, nothing is written."""

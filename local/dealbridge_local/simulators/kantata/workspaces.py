@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dealbridge_local.simulators.kantata import custom_fields, readers, references
+from dealbridge_local.simulators.kantata import custom_fields, participations, readers, references
 from dealbridge_local.simulators.kantata.currencies import MONEY_ATTRIBUTES, base_unit, symbol
 from dealbridge_local.simulators.kantata.refusals import all_invalid, forbidden, invalid
 from dealbridge_local.simulators.kantata.resource import (
@@ -74,6 +74,9 @@ def _create_workspace(tenant: Tenant, actor: Record, given: dict[str, Any]) -> R
             "primary_maven_id": given.get("primary_maven_id") or actor["id"],
         },
     )
+    lead = workspace["primary_maven_id"]
+    for user_id in dict.fromkeys((actor["id"], lead)):
+        participations.join(tenant, actor, workspace["id"], user_id, team_lead=user_id == lead)
     if template is not None:
         _apply_template(tenant, actor, workspace, template, template_start or workspace["start_date"])
     return workspace
@@ -91,7 +94,7 @@ def _change_workspace(tenant: Tenant, actor: Record, record: Record, given: dict
 def _delete_workspace(tenant: Tenant, actor: Record, record: Record) -> None:
     if tenant.find("time_entries", "workspace_id", [record["id"]]):
         raise invalid("base", "Projects with time entries cannot be deleted")
-    for collection in ("stories", "billing_milestones", "workspace_resources"):
+    for collection in ("stories", "billing_milestones", "workspace_resources", "participations"):
         for child in tenant.find(collection, "workspace_id", [record["id"]]):
             tenant.remove(collection, child["id"], actor)
     tenant.remove("workspaces", record["id"], actor)
@@ -132,9 +135,7 @@ def _children(collection: str, *, named_only: bool = False) -> Ids:
 
 
 def _participants(tenant: Tenant, workspace: Record) -> list[str]:
-    resources = tenant.find("workspace_resources", "workspace_id", [workspace["id"]])
-    named = [resource["user_id"] for resource in resources if resource["user_id"]]
-    return list(dict.fromkeys([workspace["creator_id"], workspace["primary_maven_id"], *named]))
+    return [each["user_id"] for each in tenant.find("participations", "workspace_id", [workspace["id"]])]
 
 
 def _in_groups(_tenant: Tenant, value: str) -> Test:
@@ -284,6 +285,7 @@ RESOURCES = (
             "primary_maven": Association("primary_maven_id", "users"),
             "approvers": Association("approver_ids", "users"),
             "participants": Association("participant_ids", "users", _participants),
+            "participations": Association("participation_ids", "participations", _children("participations")),
             "workspace_groups": Association("workspace_group_ids", "workspace_groups"),
             "primary_workspace_group": Association("primary_workspace_group_id", "workspace_groups"),
             "workspace_resources": Association(
@@ -319,7 +321,6 @@ RESOURCES = (
         hides=_archived,
         orders=("created_at", "due_date", "start_date", "title", "updated_at"),
         default_order="updated_at:desc",
-        indexed=("creator_id", "primary_maven_id"),
         referenced=True,
         custom_fields="Workspace",
         bulk=100,

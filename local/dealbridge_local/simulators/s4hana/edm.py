@@ -170,7 +170,7 @@ def coerce_literal(kind: str, literal: tuple[str, Any]) -> Any:
 def print_literal(kind: str, value: Any) -> str:
     """A value as a URL literal, as SAP prints keys: with a colon percent-encoded."""
     if kind == STRING:
-        quoted = value.replace("'", "''")
+        quoted: str = value.replace("'", "''")
         return "'" + quoted.replace("%", "%25").replace(" ", "%20").replace("/", "%2F") + "'"
     if kind == GUID:
         return f"guid'{value}'"

@@ -77,7 +77,7 @@ def _text(sobject: SObject, field: Field, value: Any) -> str:
                 f"{field.label}: bad value for restricted picklist field: {text}",
                 [field.name],
             )
-        return matches[0]
+        return text
     if field.length and len(text) > field.length:
         raise ApiError(
             400,

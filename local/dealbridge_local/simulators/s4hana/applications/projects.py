@@ -219,9 +219,7 @@ class Projects(Application):
 
     def _check_new_element_id(self, element: str) -> None:
         if self.tables.first(model.ELEMENT, ProjectElement=element) is not None:
-            raise business_error(
-                "/S4PPM/CRUD/205", f"Project element {element} already exists", "ProjectElement"
-            )
+            raise business_error("/S4PPM/CRUD/205", f"Project element {element} already exists", "ProjectElement")
 
     def _delete_element(self, element: Record) -> None:
         if element["ProjectElementUUID"] == element["ProjectUUID"]:
@@ -291,17 +289,25 @@ class Projects(Application):
     def _check(self, entity: EntitySet, values: Mapping[str, Any], given: set[str]) -> None:
         """Given fields against customizing. Raises SapError with every finding."""
         known: dict[str, tuple[Any, str, str]] = {
-            "ProjectProfileCode": (customizing.PROJECT_PROFILES, "/S4PPM/CRUD/141", "Project profile {} does not exist"),
+            "ProjectProfileCode": (
+                customizing.PROJECT_PROFILES,
+                "/S4PPM/CRUD/141",
+                "Project profile {} does not exist",
+            ),
             "ResponsibleCostCenter": (customizing.COST_CENTERS, "KI/101", "Cost center A000/{} does not exist"),
             "ProfitCenter": (customizing.PROFIT_CENTERS, "KM/026", "Profit center A000/{} does not exist"),
             "ProjectCurrency": (customizing.CURRENCIES, "/S4PPM/CRUD/143", "Currency {} does not exist"),
             "ProjectRoleType": (customizing.PROJECT_ROLE_TYPES, "/S4PPM/CRUD/304", "Role type {} does not exist"),
         }
+        mandatory = {
+            "ProjectRoleType",
+            *(("ProjectProfileCode", "ResponsibleCostCenter") if entity is model.PROJECT else ()),
+        }
         found = [
             Message(code, text.format(values[name] or "SPACE"), name)
             for name, (allowed, code, text) in known.items()
             if name in given and name in entity.properties
-            if values[name] not in allowed and (values[name] or name == "ProjectRoleType")
+            if values[name] not in allowed and (values[name] or name in mandatory)
         ]
         for start, end in (("ProjectStartDate", "ProjectEndDate"), ("PlannedStartDate", "PlannedEndDate")):
             first, last = values.get(start), values.get(end)
