@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ministack.services import apigateway, eventbridge, lambda_svc, sqs
+from ministack.services import stepfunctions as sfn
+from ministack.services.cloudformation import provisioners
+
 from dealbridge_local.engine import corrections
 from dealbridge_local.engine.corrections import MinistackChangedError
 from dealbridge_local.engine.corrections.functions import lambda_import_path
 from dealbridge_local.engine.corrections.wrapping import replace_once, wrap
 from dealbridge_local.engine.waiting import wait_until
-from ministack.services import apigateway, eventbridge, lambda_svc, sqs
-from ministack.services import stepfunctions as sfn
-from ministack.services.cloudformation import provisioners
 
 _names = (f"machine-{number}" for number in count())
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from dealbridge_local.engine.settings import Settings, client_environment
 from dealbridge_local.engine.waiting import TooLateError, wait_until
 

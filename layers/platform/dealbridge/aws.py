@@ -72,6 +72,11 @@ def appconfig() -> "AppConfigDataClient":
     return client
 
 
+def any_client(name: str) -> Any:
+    """A client that no function uses (deployment, operators' commands)."""
+    return _client(name)
+
+
 def forget() -> None:
     """Make clients anew: for tests that change endpoint or credentials."""
     _client.cache_clear()

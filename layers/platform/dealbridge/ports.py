@@ -157,8 +157,12 @@ class Crm(Protocol):
     def find_status(self, opportunity: str) -> EngagementStatus | None:
         """The status fields as the CRM holds them now; None where none was ever written."""
 
-    def write_status(self, opportunity: str, status: EngagementStatus) -> ExternalRef:
-        """Write our status fields, and nothing else. `ref.version` is the opportunity's revision after the write."""
+    def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
+        """Write our status fields, and nothing else.
+
+        `ref.version` is the opportunity's revision after the write; where somebody else has changed it since
+        `read_revision`, it is that one, so that a poll still takes their change for news.
+        """
 
     def read_event(self, request: InboundRequest) -> list[InboundHint]:
         """Verify a webhook or bus event and say which opportunities it speaks of; our own echoes are left out.

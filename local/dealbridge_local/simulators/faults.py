@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 KINDS = frozenset(
@@ -46,24 +47,29 @@ class Fault:
         unknown = set(given) - {"kind", "method", "path", "times", "after", "status", "headers", "body", "delay_s"}
         if unknown:
             raise FaultError(f"{', '.join(sorted(unknown))}: no such field; see design.md, section 8")
+        given = {name: value for name, value in given.items() if value is not None or name == "times"}
         kind = given.get("kind")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise FaultError(f"kind: {kind!r} is none of {', '.join(sorted(KINDS))}")
         try:
             path = re.compile(given["path"]) if given.get("path") else None
-        except re.error as error:
+        except (re.error, TypeError) as error:
             raise FaultError(f"path: not a regular expression: {error}") from error
+        headers = given.get("headers", {})
+        if not isinstance(headers, dict):
+            raise FaultError(f"headers: {headers!r} is no object of names and values")
+        # Expiring tokens on every call would refuse the fresh token too: one time unless told otherwise.
+        times = given.get("times", 1 if kind == "expire_tokens" else None)
         return cls(
             kind=kind,
             method=str(given["method"]).upper() if given.get("method") else None,
             path=path,
-            # Expiring tokens on every call would refuse the fresh token too: one time unless told otherwise.
-            times=given.get("times", 1 if kind == "expire_tokens" else None),
-            after=int(given.get("after", 0)),
-            status=int(given.get("status", 503)),
-            headers=dict(given.get("headers", {})),
+            times=None if times is None else _whole("times", times),
+            after=_whole("after", given.get("after", 0)),
+            status=_whole("status", given.get("status", 503)),
+            headers={str(name): str(value) for name, value in headers.items()},
             body=given.get("body"),
-            delay_s=float(given.get("delay_s", 60.0)),
+            delay_s=_seconds("delay_s", given.get("delay_s", 60.0)),
         )
 
     def fires(self, method: str, path: str) -> bool:
@@ -89,3 +95,15 @@ class Fault:
             "after": self.after,
             "fired": self.fired,
         }
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise FaultError(f"{name}: {value!r} is no whole number of 0 or more")
+    return value
+
+
+def _seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0:
+        raise FaultError(f"{name}: {value!r} is no number of seconds")
+    return float(value)

@@ -5,8 +5,10 @@ server does not let an application do.
 """
 
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +34,9 @@ class SimulatorServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is not an error of ours."""
+        """A client that hangs up is not an error of ours; anything else is a bug in a simulator, and must be seen."""
+        if not isinstance(sys.exception(), OSError):
+            traceback.print_exc()
 
 
 @contextmanager

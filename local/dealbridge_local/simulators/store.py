@@ -78,7 +78,9 @@ class Store:
         held = self._tables.get(kind, {})
         if not self._stale:
             return list(held.values())
-        return [value for key in list(held) if (value := self.get(kind, key)) is not None]
+        # What the last call deleted stood there before it.
+        gone = [key for table, key in self._before if table == kind and key not in held]
+        return [value for key in [*held, *gone] if (value := self.get(kind, key)) is not None]
 
     def kinds(self) -> list[str]:
         return list(self._tables)

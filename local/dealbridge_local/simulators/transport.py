@@ -33,7 +33,12 @@ class SimulatorTransport(httpx.BaseTransport):
         )
         match simulator.deliver(call, self._sleep):
             case Reply(response):
-                return httpx.Response(response.status, headers=list(response.headers), content=response.body)
+                headers = list(response.headers)
+                if request.method == "HEAD":
+                    # The length of what a GET would bring, and nothing of it, as over a socket.
+                    headers.append(("Content-Length", str(len(response.body))))
+                    return httpx.Response(response.status, headers=headers)
+                return httpx.Response(response.status, headers=headers, content=response.body)
             case Held():
                 raise httpx.ReadTimeout("held by the simulator", request=request)
             case Dropped():

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from dealbridge_local.simulators.hubspot import ConditionalRule
 
 from .conftest import LINE_ITEM_TO_DEAL, Hub, Portal, answer, link, refusal

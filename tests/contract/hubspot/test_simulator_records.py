@@ -162,6 +162,8 @@ def test_the_rate_of_a_closed_deal_is_frozen_and_that_of_an_open_one_floats(hub:
     name = "amount_in_home_currency"
     assert hub.properties("deals", open_id, name) == {name: "1200"}
     assert hub.properties("deals", won_id, name) == {name: "1100"}
+    hub.update("deals", won_id, amount="2000")
+    assert hub.properties("deals", won_id, name) == {name: "2200"}
 
 
 def test_a_deals_amount_is_not_summed_from_its_lines(hub: Hub) -> None:

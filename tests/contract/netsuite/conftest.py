@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+
 from dealbridge_local.simulators.netsuite import NetSuiteSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
 

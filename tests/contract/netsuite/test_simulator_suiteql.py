@@ -125,7 +125,7 @@ def test_orders_invoices_and_payments_hang_together_by_links(billed: Any) -> Non
         ("SELECT UPPER(name) || '!' AS n FROM currency WHERE id = 4", [{"n": "EUR!"}]),
         ("SELECT TO_CHAR(SYSDATE, 'DD.MM.YYYY HH24:MI') AS now FROM dual", [{"now": "23.11.2026 10:02"}]),
         (
-            "SELECT c.externalid, t.tranid FROM customer c JOIN transaction t ON t.entity = c.id AND t.type = 'CustInvc'",
+            "SELECT c.externalid, t.tranid FROM customer c JOIN transaction t ON t.entity = c.id AND t.type='CustInvc'",
             [{"externalid": "CUST-1", "tranid": "INV1001"}],
         ),
         (

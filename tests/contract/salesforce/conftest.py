@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
 

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 
 from .conftest import Clock, Org

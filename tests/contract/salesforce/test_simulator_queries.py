@@ -1,6 +1,7 @@
 """SOQL as the simulator answers it."""
 
 import pytest
+
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 
 from .conftest import DATA, Org

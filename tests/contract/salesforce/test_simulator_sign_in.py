@@ -5,6 +5,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 from dealbridge_local.simulators.salesforce.oauth import new_private_key
 

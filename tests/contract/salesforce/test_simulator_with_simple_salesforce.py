@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from dealbridge_local.simulators.salesforce import SalesforceSimulator
-from dealbridge_local.simulators.server import serving
 from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import (
@@ -21,6 +19,9 @@ from simple_salesforce.exceptions import (
     SalesforceRefusedRequest,
     SalesforceResourceNotFound,
 )
+
+from dealbridge_local.simulators.salesforce import SalesforceSimulator
+from dealbridge_local.simulators.server import serving
 
 type Client = Any
 """A Salesforce client: the record types are attributes that it makes up as they are used."""
@@ -79,7 +80,8 @@ def test_it_signs_in_by_client_credentials_and_with_a_session_of_its_own(
     assert by_secret.query("SELECT COUNT() FROM User")["totalSize"] == 3
     assert direct.query("SELECT COUNT() FROM User")["totalSize"] == 3
     assert salesforce.is_sandbox() is True
-    assert salesforce.oauth2("userinfo")["preferred_username"] == credentials["username"]
+    info: Any = salesforce.oauth2("userinfo")
+    assert info["preferred_username"] == credentials["username"]
 
 
 def test_it_reports_a_refused_sign_in(simulator: SalesforceSimulator, session: requests.Session) -> None:
@@ -119,10 +121,14 @@ def test_it_writes_and_reads_records(salesforce: Client) -> None:
         salesforce.Account.get(account["id"])
 
 
+def _code(error: Any) -> str:
+    return str(error.content[0]["errorCode"])
+
+
 def test_it_meets_the_errors_it_knows(simulator: SalesforceSimulator, salesforce: Client) -> None:
     with pytest.raises(SalesforceMalformedRequest) as refused:
         salesforce.query("SELECT Nam FROM Account")
-    assert refused.value.content[0]["errorCode"] == "INVALID_FIELD"
+    assert _code(refused.value) == "INVALID_FIELD"
 
     first, second = (salesforce.Account.create({"Name": name})["id"] for name in ("a", "b"))
     for record_id in (first, second):
@@ -135,7 +141,7 @@ def test_it_meets_the_errors_it_knows(simulator: SalesforceSimulator, salesforce
     simulator.daily_api_requests = 0
     with pytest.raises(SalesforceRefusedRequest) as spent:
         salesforce.query("SELECT Id FROM Account")
-    assert spent.value.content[0]["errorCode"] == "REQUEST_LIMIT_EXCEEDED"
+    assert _code(spent.value) == "REQUEST_LIMIT_EXCEEDED"
 
 
 def test_it_follows_pages(salesforce: Client) -> None:

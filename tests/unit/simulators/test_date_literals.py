@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+
 from dealbridge_local.simulators.salesforce.date_literals import days
 
 TODAY = date(2026, 11, 23)

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+
 from dealbridge_local.simulators.salesforce.event_relay import EventBridgeRelay
 
 SOURCE = "aws.partner/salesforce.com/00DKd0000000001IAA/0YLKd0000000001IAA"

@@ -1,6 +1,7 @@
 """Salesforce ids: the check characters, and what is no id."""
 
 import pytest
+
 from dealbridge_local.simulators.salesforce.ids import IdSequence, canonical, with_checksum
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from dealbridge_local.simulators.salesforce.errors import ApiError
 from dealbridge_local.simulators.salesforce.soql import (
     Aggregate,

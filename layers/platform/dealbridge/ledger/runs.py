@@ -64,6 +64,11 @@ class Runs:
     def plan(self, deal: DealKey, run: str) -> Plan:
         return Plan.model_validate(self._read(deal, f"PLAN#{run}"))
 
+    def plan_of(self, deal: DealKey, run: str) -> Plan | None:
+        """A run's plan; None where the run ended before it had one."""
+        item = self._table.get(deal_pk(deal), f"PLAN#{run}")
+        return Plan.model_validate(self._documents.unpack(item["document"])) if item else None
+
     def _read(self, deal: DealKey, sk: str) -> Any:
         item = self._table.get(deal_pk(deal), sk)
         if item is None:

@@ -21,6 +21,8 @@ class ApplyStep(RunStep):
     """Apply one step's operations of the run's plan; of one legal entity's engagement where `entity` names it."""
 
     entity: str = ""
+    revision: str | None = None
+    """The deal's revision as the run read it; for the step that writes to the CRM itself."""
 
 
 class StepApplied(Model):
@@ -79,7 +81,7 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
     needed = refs.of(operation)
     if operation.kind is Kind.ENGAGEMENT_STATUS:
         operation = _with_numbers(operation, needed)
-        target: RecordTarget = _StatusTarget(wiring().crm(operation.connection), command.deal)
+        target: RecordTarget = StatusTarget(wiring().crm(operation.connection), command.deal, command.revision)
     else:
         target = wiring().target(operation.connection)
     began = now()
@@ -177,12 +179,13 @@ def _with_numbers(operation: Operation, needed: Mapping[str, ExternalRef]) -> Op
     return operation.model_copy(update={"record": status.content()})
 
 
-class _StatusTarget:
+class StatusTarget:
     """The CRM's status fields, seen as a record that is written like any other."""
 
-    def __init__(self, crm: Crm, deal: DealKey) -> None:
+    def __init__(self, crm: Crm, deal: DealKey, read_revision: str | None = None) -> None:
         self._crm = crm
         self._deal = deal
+        self._read_revision = read_revision
 
     def find(self, write: Write) -> Found | None:
         status = self._crm.find_status(self._deal.opportunity)
@@ -192,7 +195,7 @@ class _StatusTarget:
 
     def create(self, write: Write) -> ExternalRef:
         status = cast("EngagementStatus", write.record).model_copy(update={"at": now()})
-        return self._crm.write_status(self._deal.opportunity, status)
+        return self._crm.write_status(self._deal.opportunity, status, self._read_revision)
 
     def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
         return self.create(write)

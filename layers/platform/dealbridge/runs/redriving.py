@@ -1,5 +1,6 @@
 """What is stuck goes on: parked deals, and messages in dead-letter queues. A dry run says what would happen."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from dealbridge.domain.hints import DealHint, HintSource
 from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.deals import DealState
 from dealbridge.ledger.ledger import ledger
+from dealbridge.settings import QueueSettings
 from dealbridge.steps import now
 
 
@@ -62,7 +64,12 @@ def dead_letters(queue_url: str, most: int = 1000) -> Iterator[DeadLetter]:
     seen: set[str] = set()
     while len(seen) < most:
         answer = aws.sqs().receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=0, AttributeNames=["All"]
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=60,
+            WaitTimeSeconds=0,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
         )
         messages = [message for message in answer.get("Messages", []) if message["MessageId"] not in seen]
         if not messages:
@@ -70,13 +77,55 @@ def dead_letters(queue_url: str, most: int = 1000) -> Iterator[DeadLetter]:
         for message in messages:
             seen.add(message["MessageId"])
             yield DeadLetter(
-                message["MessageId"], message["Body"], message["ReceiptHandle"], dict(message.get("Attributes", {}))
+                message["MessageId"],
+                message["Body"],
+                message["ReceiptHandle"],
+                {
+                    name: str(value.get("StringValue", ""))
+                    for name, value in message.get("MessageAttributes", {}).items()
+                },
             )
 
 
-def move(letter: DeadLetter, dead_letter_queue: str, queue: str) -> None:
-    """Send a dead letter to its queue again, then remove it: twice is harmless, lost is not possible."""
-    aws.sqs().send_message(QueueUrl=queue, MessageBody=letter.body)
+@dataclass(frozen=True)
+class Destination:
+    """Where a dead letter goes again: a queue's URL or a function's name, and what it is given."""
+
+    queue: str | None
+    function: str | None
+    payload: str
+
+    def __str__(self) -> str:
+        return self.queue.rsplit("/", 1)[-1] if self.queue else str(self.function).rsplit(":", 1)[-1]
+
+
+def destination(letter: DeadLetter) -> Destination:
+    """Where a letter came from: a failed invocation to its function, an undelivered event to its target, a hint to
+    the deal queue.
+
+    Raises ValueError for a letter that says nothing of where it came from.
+    """
+    try:
+        body = json.loads(letter.body)
+    except ValueError:
+        body = {}
+    if "requestPayload" in body:  # an asynchronous invocation's on-failure record
+        function = body["requestContext"]["functionArn"].removesuffix(":$LATEST")
+        return Destination(None, function, json.dumps(body["requestPayload"]))
+    if body.get("detail-type") == events.DEAL_CHANGED:
+        return Destination(QueueSettings.read().deal_queue_url, None, letter.body)
+    target = letter.attributes.get("TARGET_ARN", "")
+    if ":function:" in target:  # an event that EventBridge or the scheduler could not deliver
+        return Destination(None, target, letter.body)
+    raise ValueError(f"dead letter {letter.id}: it does not say where it was going; look at it in the queue")
+
+
+def redeliver(letter: DeadLetter, dead_letter_queue: str, to: Destination) -> None:
+    """Deliver a dead letter again, then remove it: twice is harmless, lost is not possible."""
+    if to.queue:
+        aws.sqs().send_message(QueueUrl=to.queue, MessageBody=to.payload)
+    else:
+        aws.any_client("lambda").invoke(FunctionName=to.function, InvocationType="Event", Payload=to.payload.encode())
     aws.sqs().delete_message(QueueUrl=dead_letter_queue, ReceiptHandle=letter.receipt)
 
 

@@ -207,6 +207,8 @@ class Associations:
         for end, other in ((link.start, link.end.kind), (link.end, link.start.kind)):
             if end.kind is DEALS and other is CONTACTS:
                 values = {"num_associated_contacts": str(len(self.of(end, CONTACTS)))}
+            elif end.kind is DEALS and other is LINE_ITEMS:
+                values = {"hs_num_of_associated_line_items": str(len(self.of(end, LINE_ITEMS)))}
             elif end.kind is DEALS and other is COMPANIES:
                 values = {"hs_primary_associated_company": self._first(end, lambda each: each.primary)}
             elif end.kind is COMPANIES and other is COMPANIES:

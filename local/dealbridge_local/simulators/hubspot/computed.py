@@ -35,6 +35,7 @@ def _deal(values: Values, before: Values, portal: Portal, now: datetime) -> dict
         "hs_exchange_rate": "" if values.get("deal_currency_code") == portal.home_currency else plain(rate),
         "amount_in_home_currency": at_home,
         "hs_closed_amount": amount if won else "",
+        "hs_closed_won_date": (before.get("hs_closed_won_date") or iso(now)) if won else "",
     }
     if closed and not values.get("closedate"):
         found["closedate"] = iso(now)

@@ -248,7 +248,8 @@ class Records:
             raise not_found("Could not merge: both records must exist.", ids=[primary_id, other_id])
         now = self.clock()
         kept = {**other["properties"], **primary["properties"]}
-        moved = len(kept) - len(primary["properties"])
+        writable = {each.name for each in self.catalog.all(kind) if not each.read_only}
+        moved = len(writable & (kept.keys() - primary["properties"].keys()))
         for gone in (other,) if keep_id else (primary, other):
             self._reindex_unique(kind, gone["properties"], {}, gone["id"])
             self._hold(kind, {**gone, "archived": True, "archivedAt": iso(now), "updatedAt": iso(now)}, now)

@@ -22,6 +22,7 @@ from dealbridge_local.simulators.wire import to_json
 EVENTS_PER_POST = 100
 RETRIES = 10
 TIMEOUT_SECONDS = 5.0
+WAITING_WITHOUT_TARGET = 10_000
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0)
 
 
@@ -81,8 +82,13 @@ class Webhooks:
         return self._target
 
     def post_to(self, url: str | None) -> None:
-        """Sets the app's target URL; with one, events are posted from a thread of their own."""
+        """Sets the app's target URL; with one, events are posted from a thread of their own.
+
+        What happened while there was none is never sent.
+        """
         with self._changed:
+            if self._target is None:
+                self._waiting.clear()
             self._target = url
             if url and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hubspot webhooks", daemon=True)
@@ -109,6 +115,8 @@ class Webhooks:
             for event in events:
                 extra = copies + (self._random.random() < self._delivery.duplicated)
                 self._waiting += [_Waiting(dict(event), due) for _ in range(1 + extra)]
+            if self._target is None:
+                del self._waiting[:-WAITING_WITHOUT_TARGET]
             self._changed.notify_all()
 
     @property

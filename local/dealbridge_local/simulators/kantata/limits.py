@@ -20,6 +20,10 @@ OWN_LIMITS = (
 """The endpoints of this simulator that the vendor names as having limits of their own."""
 
 
+def too_many() -> Response:
+    return Response.text(429, "Retry later\n")
+
+
 @dataclass(frozen=True)
 class Limits:
     """So many requests in any `window_s` seconds, in all and per (method, collection); None for no limit."""
@@ -53,7 +57,7 @@ class Meter:
             while served and served[0] <= since:
                 served.popleft()
             if len(served) >= most:
-                return Response.text(429, "Retry later\n")
+                return too_many()
         for key in limited:
             self._served[key].append(now)
         return None

@@ -13,6 +13,17 @@ ADMINISTRATOR, APPROVER = "10", "11"
 CONSULTANTS = ("12", "13", "14")
 MANAGERS = ("21", "22", "23")
 
+ACTIONS = (
+    "approve_request",
+    "reject_request",
+    "log_time",
+    "approve_time",
+    "log_expense",
+    "approve_expenses",
+    "archive_project",
+)
+"""What `POST /__sim/actions/{action}` can ask for."""
+
 
 class People:
     """The account's people; records are named by their ids, amounts are in subunits of the project's currency."""

@@ -21,11 +21,11 @@ from dealbridge_local.simulators.kantata import (
     workspaces,
     writing,
 )
-from dealbridge_local.simulators.kantata.limits import Limits, Meter
+from dealbridge_local.simulators.kantata.limits import Limits, Meter, too_many
 from dealbridge_local.simulators.kantata.listing import envelope, present, read_list, read_one
 from dealbridge_local.simulators.kantata.oauth import OAuth
-from dealbridge_local.simulators.kantata.people import ADMINISTRATOR, APPROVER, CONSULTANTS, MANAGERS, People
-from dealbridge_local.simulators.kantata.refusals import RefusalError, missing
+from dealbridge_local.simulators.kantata.people import ACTIONS, ADMINISTRATOR, APPROVER, CONSULTANTS, MANAGERS, People
+from dealbridge_local.simulators.kantata.refusals import RefusalError, invalid_token, missing
 from dealbridge_local.simulators.kantata.resource import Resource
 from dealbridge_local.simulators.kantata.tenant import Switches, Tenant
 from dealbridge_local.simulators.simulator import Clock, Simulator, utc_now
@@ -102,7 +102,7 @@ class KantataSimulator(Simulator):
         self._answered = 0
         self.oauth = OAuth(lambda: self.clock(), ADMINISTRATOR)
         self.token = self.oauth.grant(ADMINISTRATOR, token)
-        self.people = People(self.act)
+        self.people = People(self.as_user)
         super().__init__(clock)
 
     def seed(self) -> None:
@@ -160,7 +160,30 @@ class KantataSimulator(Simulator):
             ]
         return {"ids": [each["id"] for each in made]}
 
-    def act(self, user_id: str, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def act(self, action: str, given: dict[str, Any]) -> dict[str, Any]:
+        """What the account's people do: a method of `People` by name, with its arguments; the id of what was made."""
+        do = getattr(self.people, action, None) if action in ACTIONS else None
+        if do is None:
+            raise FaultError(f"{action!r} is no action; there are {', '.join(ACTIONS)}")
+        try:
+            return {"id": do(**given)}
+        except TypeError as error:
+            raise FaultError(f"{action}: {error}") from error
+        except RefusalError as refusal:
+            raise FaultError("; ".join(each["message"] for each in refusal.errors)) from refusal
+
+    def error_page(self, status: int) -> Response | None:
+        """The API's own words for a status that a fault injects; a page of its proxy's for a gateway's."""
+        if status == 429:
+            return too_many()
+        if status in (502, 504):
+            return Response.text(status, f"<html><body><h1>{status}</h1></body></html>", media="text/html")
+        if status == 401:
+            return invalid_token().response()
+        message = "Service is unavailable" if status == 503 else f"HTTP {status}"
+        return RefusalError(status, {"type": "system", "message": message}).response()
+
+    def as_user(self, user_id: str, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """One API call as this user, past faults, limits and the call log. Raises RefusalError where it is refused."""
         target = urlsplit(path)
         content = json.dumps(body).encode() if body else b""

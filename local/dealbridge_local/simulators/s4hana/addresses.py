@@ -82,6 +82,13 @@ def canonical(each: Property, value: Any) -> Any:
     return value
 
 
+def comparable(each: Property, value: Any) -> Any:
+    """A value as SAP orders it: numbers that are texts compare with their leading zeros."""
+    if each.alpha and isinstance(value, str) and value.isdigit():
+        return value.zfill(each.length or 0)
+    return value
+
+
 @dataclass(frozen=True)
 class Options:
     """The system query options. `select` and `expand` are paths, split at the slash."""

@@ -36,9 +36,7 @@ def read_batch(request: Request) -> list[Part | list[Part]]:
     found: list[Part | list[Part]] = []
     for headers, content in _split(request.headers.get("content-type", ""), request.body):
         if headers.get("content-type", "").startswith("multipart/mixed"):
-            found.append(
-                [_operation(inner, body) for inner, body in _split(headers["content-type"], content)]
-            )
+            found.append([_operation(inner, body) for inner, body in _split(headers["content-type"], content)])
         else:
             found.append(_operation(headers, content))
     return found
@@ -48,8 +46,9 @@ def _split(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]
     boundary = _BOUNDARY.search(content_type)
     if not content_type.startswith("multipart/mixed") or not boundary:
         raise errors.malformed("The batch request must be multipart/mixed with a boundary")
-    delimiter = b"--" + boundary[1].strip().encode()
-    chunks = (_CRLF + body).split(_CRLF + delimiter)
+    # A delimiter ends with its line, or with two dashes: another boundary may begin with the same letters.
+    delimiter = re.escape(b"\r\n--" + boundary[1].strip().encode()) + rb"(?=[ \t]*\r\n|--)"
+    chunks = re.split(delimiter, _CRLF + body)
     if len(chunks) < 2 or not chunks[-1].startswith(b"--"):
         # Line ends are CRLF: with bare line feeds no delimiter is found.
         raise errors.malformed("The batch request has no parts, or no closing boundary; line ends must be CRLF")
@@ -91,10 +90,10 @@ class BatchRunner:
     def answer(self, request: Request) -> Response:
         parts = read_batch(request)
         boundary = f"ejjeeffe{len(request.body):X}0"
-        pieces = []
+        pieces: list[bytes] = []
         for part in parts:
             if isinstance(part, list):
-                pieces.append(self._change_set(part, f"{boundary}_cs{len(pieces)}"))
+                pieces.append(self._change_set(part, f"cs{len(pieces)}_{boundary}"))
             else:
                 pieces.append(_http_part(self._read(part), part.content_id))
         body = b"".join(f"--{boundary}\r\n".encode() + piece for piece in pieces) + f"--{boundary}--\r\n".encode()

@@ -81,7 +81,8 @@ class EventMesh:
         self._retry_delays = retry_delays
         self._transport = transport
         self._queue: PriorityQueue[_Queued] = PriorityQueue()
-        self._order = 0
+        self._published = 0
+        self._queued = 0
         self._gate = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -94,8 +95,8 @@ class EventMesh:
     def publish(self, event_type: str, key: Mapping[str, str], *, delay_s: float = 0, times: int = 1) -> dict[str, Any]:
         """Send one event, `times` times with the same id; the CloudEvent."""
         with self._gate:
-            self._order += 1
-            number = self._order
+            self._published += 1
+            number = self._published
         event = {
             "type": f"{event_type}.v1",
             "specversion": "1.0",
@@ -123,7 +124,7 @@ class EventMesh:
         """Forget what was sent and what waits."""
         self.sent.clear()
         with self._gate:
-            self._order = 0
+            self._published = 0
         while True:
             try:
                 self._queue.get_nowait()
@@ -132,8 +133,8 @@ class EventMesh:
 
     def _enqueue(self, event: dict[str, Any], delay: float, attempt: int = 0) -> None:
         with self._gate:
-            order = self._queue.qsize() + attempt * 1_000_000
-            self._queue.put(_Queued(time.monotonic() + delay, order, event, attempt))
+            self._queued += 1
+            self._queue.put(_Queued(time.monotonic() + delay, self._queued, event, attempt))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._push_all, daemon=True, name="s4hana-event-mesh")
                 self._thread.start()

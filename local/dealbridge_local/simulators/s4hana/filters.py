@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dealbridge_local.simulators.s4hana import edm, errors
-from dealbridge_local.simulators.s4hana.model import EntitySet
+from dealbridge_local.simulators.s4hana.addresses import comparable
+from dealbridge_local.simulators.s4hana.model import EntitySet, Property
 
 type Record = Mapping[str, Any]
 type Predicate = Callable[[Record], bool]
@@ -52,7 +53,7 @@ class _Operand:
     read: Reader
     kind: str | None
     literal: tuple[str, Any] | None = None
-    name: str | None = None
+    property: Property | None = None
 
 
 def parse_filter(text: str, entity: EntitySet) -> Filter:
@@ -130,10 +131,15 @@ class _Parser:
         equalities = {}
         if operator == "eq":
             equalities = {
-                side.name: value
+                side.property.name: value
                 for side, value in ((left, value_right), (right, value_left))
-                if side.name and value is not _UNSET
+                if side.property and value is not _UNSET
             }
+        each = left.property or right.property
+        if each is not None and each.alpha and operator not in ("eq", "ne"):
+            return Filter(
+                lambda record: compare(comparable(each, read_left(record)), comparable(each, read_right(record)))
+            )
         return Filter(lambda record: compare(read_left(record), read_right(record)), equalities)
 
     def _coerced(self, side: _Operand, other: _Operand, operator: str, position: int) -> Any:
@@ -143,7 +149,9 @@ class _Parser:
         if other.literal[0] == "null":
             return None
         try:
-            return edm.coerce_literal(side.kind, other.literal)
+            value = edm.coerce_literal(side.kind, other.literal)
+            # Leading zeros do not count; case does: a literal is not upper-cased for an upper-case field.
+            return value.lstrip("0") if side.property and side.property.alpha and value.isdigit() else value
         except edm.EdmValueError:
             text = f"Invalid parametertype used at function '{operator}' (Position: {position})"
             raise errors.invalid_uri(text) from None
@@ -185,7 +193,7 @@ class _Parser:
             raise errors.invalid_uri(f"Property {token} not found in type {self._entity.type}")
         if not each.filterable or each.complex_type:
             raise errors.invalid_uri(f"Property {token} of type {self._entity.type} is not filterable")
-        return _Operand(lambda record: record[token], each.kind, name=token)
+        return _Operand(lambda record: record[token], each.kind, property=each)
 
     def _next(self) -> tuple[str, str, int]:
         if self._at >= len(self._tokens):

@@ -1,6 +1,6 @@
 """SAP Gateway: turns one OData V2 request into reads and changes of an application, and the outcome into an answer."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,6 +10,7 @@ from dealbridge_local.simulators.s4hana.addresses import (
     Options,
     Segment,
     canonical,
+    comparable,
     read_key,
     read_options,
     split_path,
@@ -181,9 +182,10 @@ class Gateway:
                 if parsed.passes(record)
             ]
         for name, descending in reversed(options.orderby):
-            if name not in entity.properties:
+            each = entity.properties.get(name)
+            if each is None:
                 raise errors.invalid_uri(f"Property {name} not found in type {entity.type}")
-            records.sort(key=lambda record, name=name: (record[name] is not None, record[name]), reverse=descending)  # type: ignore[misc]
+            records.sort(key=_order_by(each), reverse=descending)
         return records
 
     def _next_page(self, request: Request, options: Options) -> str:
@@ -292,6 +294,11 @@ class Gateway:
             raise errors.invalid_uri(f"Malformed URI literal syntax in parameter '{each.name}'") from None
 
 
+def _order_by(each: Property) -> Callable[[Record], Any]:
+    """Nothing comes before something."""
+    return lambda record: (record[each.name] is not None, comparable(each, record[each.name]))
+
+
 def _nested(draft: Draft) -> Tree:
     """The answer to a deep insert shows inline what came inline."""
     tree: Tree = {}
@@ -331,7 +338,3 @@ def check_json_body(request: Request) -> None:
     if media != "application/json":
         text = f"Unsupported content type '{media or 'none'}': send application/json"
         raise errors.SapError(415, errors.Message("/IWFND/CM_MGW/033", text))
-
-
-def flattened(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers}

@@ -67,17 +67,13 @@ def _text(sobject: SObject, field: Field, value: Any) -> str:
     text = str(value)
     if field.type == "email" and not _EMAIL.fullmatch(text):
         raise ApiError(400, "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", [field.name])
-    if field.restricted:
-        # The API matches a restricted value without regard to case and keeps the value set's own spelling.
-        matches = [allowed for allowed in field.picklist if allowed.casefold() == text.casefold()]
-        if not matches:
-            raise ApiError(
-                400,
-                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-                f"{field.label}: bad value for restricted picklist field: {text}",
-                [field.name],
-            )
-        return text
+    if field.restricted and text not in field.picklist:
+        raise ApiError(
+            400,
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            f"{field.label}: bad value for restricted picklist field: {text}",
+            [field.name],
+        )
     if field.length and len(text) > field.length:
         raise ApiError(
             400,

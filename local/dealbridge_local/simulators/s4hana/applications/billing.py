@@ -84,7 +84,7 @@ class Billing(Application):
         for index, plan_item in enumerate(plan_items, 1):
             item = self._bill_item(number, index, plan_item, rate)
             net, tax = net + item["NetAmount"], tax + item["TaxAmount"]
-            self._orders.mark_billed(plan_item, billed=True)
+        self._orders.mark_billed(plan_items, billed=True)
         document = self.insert(
             model.DOCUMENT,
             {
@@ -191,14 +191,13 @@ class Billing(Application):
             PaymentReference=cancellation,
             **self._stamps(),
         )
+        unbilled = []
         for item in self._items(number):
             self.insert(model.ITEM, item, BillingDocument=cancellation)
-            plan_item = self.tables.get(
-                orders.BILLING_PLAN_ITEM,
-                *(item[name] for name in ("SalesDocument", "SalesDocumentItem", "BillingPlan", "BillingPlanItem")),
-            )
-            if plan_item is not None:
-                self._orders.mark_billed(plan_item, billed=False)
+            key = (item[name] for name in ("SalesDocument", "SalesDocumentItem", "BillingPlan", "BillingPlanItem"))
+            if (plan_item := self.tables.get(orders.BILLING_PLAN_ITEM, *key)) is not None:
+                unbilled.append(plan_item)
+        self._orders.mark_billed(unbilled, billed=False)
         self.tables.change(
             model.DOCUMENT,
             document,

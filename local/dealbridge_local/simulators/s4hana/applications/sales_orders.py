@@ -6,7 +6,7 @@ all parts of an order carry the order's entity tag. An item's net value is its p
 condition is given, else the sum of its milestones: the tenant has no price list.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -134,7 +134,7 @@ class SalesOrders(Application):
             self._add_partner(_linked(partner, SalesOrder=key), order)
         for text in draft.children.get("to_Text", []):
             self.insert(model.TEXT, {**text.values, "SalesOrder": key})
-        items = [self._add_item(_linked(item, SalesOrder=key), order) for item in draft.children.get("to_Item", [])]
+        items = [self._add_item(each, order) for each in _numbered(draft.children.get("to_Item", []), key)]
         self._settle(key, [item["SalesOrderItem"] for item in items])
         if not order["PurchaseOrderByCustomer"]:
             self.tenant.warn("V1/555", f"Sales order {key} is not complete: enter a customer reference")
@@ -285,12 +285,14 @@ class SalesOrders(Application):
 
     # Sums and statuses
 
-    def mark_billed(self, plan_item: Record, *, billed: bool) -> None:
-        """What a billing run, or the cancellation of its invoice, does to a billing plan item."""
+    def mark_billed(self, plan_items: Sequence[Record], *, billed: bool) -> None:
+        """What a billing run, or the cancellation of its invoice, does to billing plan items of one order."""
         status = _DONE if billed else _OPEN
-        self.tables.change(model.BILLING_PLAN_ITEM, plan_item, BillingPlanRelatedBillgStatus=status)
-        self._settle(plan_item["SalesOrder"], [plan_item["SalesOrderItem"]])
-        self._touch(plan_item["SalesOrder"])
+        for each in plan_items:
+            self.tables.change(model.BILLING_PLAN_ITEM, each, BillingPlanRelatedBillgStatus=status)
+        for order in {each["SalesOrder"] for each in plan_items}:
+            self._settle(order, sorted({each["SalesOrderItem"] for each in plan_items}))
+            self._touch(order)
 
     def _settle(self, order: str, items: list[str]) -> None:
         """Bring the sums and statuses of these items, then of the header, up to date."""
@@ -374,6 +376,15 @@ class SalesOrders(Application):
 
 def _linked(draft: Draft, **link: Any) -> Draft:
     return Draft(draft.entity, {**draft.values, **link}, draft.children)
+
+
+def _numbered(items: Sequence[Draft], order: str) -> Iterator[Draft]:
+    """New items of a new order: 10, 20, … where they bring no number."""
+    last = 0
+    for each in items:
+        number = each.get("SalesOrderItem") or str(last - last % 10 + 10)
+        last = max(last, int(number)) if number.isdigit() else last
+        yield _linked(each, SalesOrder=order, SalesOrderItem=number)
 
 
 def _link(item: Mapping[str, Any]) -> dict[str, Any]:

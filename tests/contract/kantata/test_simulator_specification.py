@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
+
 from dealbridge_local.simulators.kantata import RESOURCES
 
-SPECIFICATION = Path(__file__).parents[3] / "shared" / "specs" / "kantata" / "specification.yml"
+SPECIFICATION = Path(__file__).parents[4] / "shared" / "specs" / "kantata" / "specification.yml"
 
 NEWER = {
     # In the API reference of 2026-08, not in the gem's list of 2014-2023.

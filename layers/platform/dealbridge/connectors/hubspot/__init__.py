@@ -1,0 +1,27 @@
+"""HubSpot CRM: deals read whole, status written back, webhooks verified, changes from search or the Webhooks Journal."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dealbridge.domain.connection import Connection
+from dealbridge.domain.keys import Kind
+from dealbridge.ports import Capabilities, Crm
+
+if TYPE_CHECKING:
+    from dealbridge.transport.client import Wire
+
+CAPABILITIES = Capabilities(
+    role="crm",
+    kinds=frozenset({Kind.ENGAGEMENT_STATUS}),
+    inbound_events=True,
+    skips={"concurrency_token": "HubSpot has no ETag and no If-Match: the last write wins"},
+)
+
+
+def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> Crm:
+    """The CRM port of one HubSpot account. Raises ConfigurationError naming the option or secret key at fault."""
+    from dealbridge.connectors.hubspot.settings import HubSpotOptions, HubSpotSecret
+    from dealbridge.connectors.hubspot.system import HubSpotCrm
+
+    options = HubSpotOptions.of(connection)
+    return HubSpotCrm(connection, options, HubSpotSecret.of(connection, options, secret), wire)

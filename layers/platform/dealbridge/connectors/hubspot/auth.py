@@ -1,0 +1,113 @@
+"""Sign-in of API calls, and the signatures of HubSpot's own calls to us.
+
+Sign-in: a service key or a static app token is sent as it is; an app's installation renews its access token with the
+refresh token; the Webhooks Journal takes a client-credentials token of its own (vendor document C1).
+Signatures: "Validating requests from HubSpot" (H7).
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from dealbridge.connectors.hubspot.settings import HubSpotOptions, HubSpotSecret
+from dealbridge.errors import ConfigurationError
+from dealbridge.ports import InboundEventError, InboundRequest
+from dealbridge.transport.tokens import BearerAuth, Token
+
+JOURNAL_SCOPES = (
+    "developer.webhooks_journal.read developer.webhooks_journal.subscriptions.read "
+    "developer.webhooks_journal.subscriptions.write"
+)
+FRESH = timedelta(minutes=5)
+"""A signed call older than this, or so far ahead of our clock, is refused."""
+
+# What HubSpot decodes in the URI before it signs with v3.
+_DECODED = {
+    "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$",
+    "%27": "'", "%28": "(", "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
+}  # fmt: skip
+_ENCODED = re.compile("|".join(_DECODED), re.IGNORECASE)
+
+
+class StaticToken(httpx.Auth):
+    """A service key, or the static token of an app: there is nothing to renew."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+class GrantedToken(BearerAuth):
+    """A token from `/oauth/{version}/token`, for the grant given. HubSpot wants it renewed by `expires_in` (H5)."""
+
+    def __init__(self, connection: str, url: str, form: dict[str, str]) -> None:
+        super().__init__(connection)
+        self._url, self._form = url, form
+
+    def token_request(self) -> httpx.Request:
+        return httpx.Request("POST", self._url, data=self._form)
+
+    def read_token(self, response: httpx.Response) -> Token:
+        granted = response.json()
+        return Token(granted["access_token"], datetime.now(UTC) + timedelta(seconds=int(granted["expires_in"])))
+
+
+def api_auth(connection: str, base_url: str, options: HubSpotOptions, secret: HubSpotSecret) -> httpx.Auth:
+    if options.sign_in == "service_key":
+        return StaticToken(secret.access_token)
+    form = {"grant_type": "refresh_token", "refresh_token": secret.refresh_token}
+    return _granted(connection, base_url, options, secret, form)
+
+
+def journal_auth(connection: str, base_url: str, options: HubSpotOptions, secret: HubSpotSecret) -> httpx.Auth:
+    form = {"grant_type": "client_credentials", "scope": JOURNAL_SCOPES}
+    return _granted(connection, base_url, options, secret, form)
+
+
+def _granted(
+    connection: str, base_url: str, options: HubSpotOptions, secret: HubSpotSecret, form: dict[str, str]
+) -> httpx.Auth:
+    url = f"{base_url.rstrip('/')}/oauth/{options.api_version}/token"
+    return GrantedToken(
+        connection, url, {"client_id": secret.client_id, "client_secret": secret.client_secret, **form}
+    )
+
+
+def verify(request: InboundRequest, secret: str, version: str) -> None:
+    """Whether HubSpot signed this call; raises InboundEventError 401 where it did not, or too long ago."""
+    if not secret:
+        raise ConfigurationError("secret: client_secret is missing; webhooks cannot be verified without it")
+    if version == "v3":
+        given = request.headers.get("x-hubspot-signature-v3", "")
+        timestamp = request.headers.get("x-hubspot-request-timestamp", "")
+        _check_age(timestamp, request.received_at)
+        expected = signature_v3(secret, request.method, request.url, request.body, timestamp)
+    else:
+        given = request.headers.get("x-hubspot-signature", "")
+        uri = f"{request.method}{request.url}" if version == "v2" else ""
+        expected = hashlib.sha256(secret.encode() + uri.encode() + request.body).hexdigest()
+    # Some gateways turn the "+" of base64 in a header into a space.
+    if not hmac.compare_digest(given.replace(" ", "+").encode(), expected.encode()):
+        raise InboundEventError(401, f"signature {version}: missing or not HubSpot's; check the app's client secret")
+
+
+def signature_v3(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
+    """Base64 HMAC-SHA-256 over method, decoded URI, raw body and timestamp (milliseconds), as they were sent."""
+    decoded = _ENCODED.sub(lambda found: _DECODED[found[0].upper()], uri)
+    message = f"{method}{decoded}".encode() + body + timestamp.encode()
+    return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
+
+
+def _check_age(timestamp: str, received_at: datetime) -> None:
+    if not re.fullmatch(r"\d{1,15}", timestamp):
+        raise InboundEventError(401, "x-hubspot-request-timestamp: missing or no number of milliseconds")
+    if abs(received_at - datetime.fromtimestamp(int(timestamp) / 1000, UTC)) > FRESH:
+        raise InboundEventError(401, f"x-hubspot-request-timestamp: more than {FRESH} away from now")

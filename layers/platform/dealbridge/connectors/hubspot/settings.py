@@ -1,0 +1,73 @@
+"""The options of a HubSpot connection and the keys of its secret."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dealbridge.domain.connection import Connection
+from dealbridge.errors import ConfigurationError
+
+
+class HubSpotOptions(BaseModel):
+    """`options` in `mappings/connections.yaml`; `read` and `status_fields` come from `mappings/fields/<connection>.yaml`.
+
+    A dated API version lives for 18 months, so the version segments are configuration (vendor document C9).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_version: str = Field(default="2026-09", pattern=r"^\d{4}-\d{2}(-beta)?$")
+    journal_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}(-beta)?$")
+    sign_in: Literal["service_key", "refresh_token"] = "service_key"
+    portal_id: int | None = None
+    """Events of other accounts that installed the same app are left out."""
+    portal_time_zone: str | None = None
+    """When the account's day ends, for a spent daily allowance (H5); None waits an hour at a time."""
+    changes: Literal["search", "journal"] = "search"
+    """Where changed deals are looked up: the search index, or the Webhooks Journal (needs an app)."""
+    overlap_minutes: int = Field(default=60, ge=1)
+    """Search looks back so far behind its cursor: its index lags and its order is loose (C9)."""
+    look_back_days: int = Field(default=7, ge=1)
+    """What a first poll sees."""
+    webhook_signature: Literal["v3", "v2", "v1"] = "v3"
+    """v1 and v2 have no timestamp and cannot tell a replay; whether every app type signs with v3 is UNVERIFIED."""
+    milestones_property: str = "milestones"
+    """The line item property that holds milestones as a JSON list of {name, date, amount}."""
+    event_source: str | None = None
+    read: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    status_fields: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, connection: Connection) -> Self:
+        try:
+            return cls.model_validate(connection.options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(
+                f"mappings/connections.yaml: {connection.id}.options.{where}: {first['msg']}", connection=connection.id
+            ) from None
+
+
+class HubSpotSecret(BaseModel):
+    """The secret's keys; which are needed follows from the options."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    access_token: str = Field(default="", repr=False)
+    client_id: str = Field(default="", repr=False)
+    client_secret: str = Field(default="", repr=False)
+    refresh_token: str = Field(default="", repr=False)
+
+    @classmethod
+    def of(cls, connection: Connection, options: HubSpotOptions, secret: Mapping[str, str]) -> Self:
+        found = cls.model_validate(dict(secret))
+        needed = {"service_key": ["access_token"], "refresh_token": ["client_id", "client_secret", "refresh_token"]}
+        for name in [*needed[options.sign_in], *(["client_id", "client_secret"] if options.changes == "journal" else [])]:
+            if not getattr(found, name):
+                raise ConfigurationError(
+                    f"secret {connection.secret!r}: {name} is missing; see connectors/hubspot/README.md",
+                    connection=connection.id,
+                )
+        return found

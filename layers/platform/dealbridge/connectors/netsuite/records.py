@@ -1,0 +1,123 @@
+"""NetSuite's records: which stands for which of ours, how a body is read, and which codes it takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dealbridge.domain.keys import Kind
+from dealbridge.domain.refs import ExternalRef
+from dealbridge.errors import ConfigurationError, RecordMissingError
+from dealbridge.ports import Write
+
+RECORDS_PATH = "/services/rest/record/v1"
+
+RELATIONSHIP = "customerSubsidiaryRelationship"
+
+type Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One record type: its name in a URL, the field people know it by, and its page for a browser."""
+
+    type: str
+    number: str | None
+    page: str
+
+
+RESOURCES: Mapping[Kind, Resource] = {
+    Kind.CUSTOMER: Resource("customer", "entityId", "app/common/entity/custjob.nl"),
+    Kind.CONTACT: Resource("contact", None, "app/common/entity/contact.nl"),
+    Kind.PROJECT: Resource("job", "entityId", "app/common/entity/custjob.nl"),
+    Kind.TASK: Resource("projectTask", None, "app/accounting/project/projecttask.nl"),
+    Kind.CONTRACT: Resource("salesOrder", "tranId", "app/accounting/transactions/salesord.nl"),
+    Kind.SCHEDULE: Resource("billingSchedule", None, "app/accounting/otherlists/billingschedule.nl"),
+}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The account's own ids for governed values, from `mappings/codes/<connection>.yaml`.
+
+    entities.<legal entity>.subsidiary, currencies, payment_terms, managers, service_lines.<code>.item, and in
+    defaults: schedule_type (of a milestone schedule), and optionally customer_status, project_status, project_type,
+    project_billing_type, project_expense_type, price_level, forms.<record type>.
+    """
+
+    connection: str
+    values: Mapping[str, Any]
+
+    @property
+    def subsidiary(self) -> str:
+        return str(self._need(self.values.get("entity", {}).get("subsidiary"), "entities.*.subsidiary"))
+
+    @property
+    def currency(self) -> str:
+        return str(self._need(self.values.get("currency"), "currencies"))
+
+    @property
+    def terms(self) -> str | None:
+        return self.values.get("payment_terms")
+
+    @property
+    def manager(self) -> str | None:
+        return self.values.get("manager")
+
+    @property
+    def items(self) -> dict[str, str]:
+        """Service line → item."""
+        return {code: self.item(code) for code in self.values.get("service_lines", {})}
+
+    def item(self, service_line: str) -> str:
+        line = self.values.get("service_lines", {}).get(service_line, {})
+        return str(self._need(line.get("item"), f"service_lines.{service_line}.item"))
+
+    @property
+    def schedule_type(self) -> str:
+        return str(self._need(self.default("schedule_type"), "defaults.schedule_type"))
+
+    def default(self, name: str) -> str | None:
+        return self.values.get("defaults", {}).get(name)
+
+    def form(self, record_type: str) -> str | None:
+        """The custom form: it decides which fields are mandatory, and what an order is billed as."""
+        return self.values.get("defaults", {}).get("forms", {}).get(record_type)
+
+    def _need(self, value: Any, field: str) -> Any:
+        if value in (None, ""):
+            raise ConfigurationError(
+                f"mappings/codes/{self.connection}.yaml: {field}: missing; NetSuite needs it",
+                connection=self.connection,
+            )
+        return value
+
+
+def needed(write: Write, key: str) -> ExternalRef:
+    """Where a record stands that this one points at."""
+    ref = write.refs.get(key)
+    if ref is None:
+        raise RecordMissingError(f"{write.key}: {key} is not known to stand in NetSuite")
+    return ref
+
+
+def reference(key: str | None) -> Body | None:
+    return None if key is None else {"id": key}
+
+
+def id_of(body: Mapping[str, Any], name: str) -> str | None:
+    """The id that a reference or choice field points at; None where it is empty."""
+    value = body.get(name)
+    if isinstance(value, dict):
+        value = value.get("id")
+    return None if value is None else str(value)
+
+
+def lines_of(body: Mapping[str, Any], name: str) -> list[Body]:
+    """The lines of a sublist that was read with expandSubResources."""
+    items: list[Body] = (body.get(name) or {}).get("items") or []
+    return items
+
+
+def number_of(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(value)

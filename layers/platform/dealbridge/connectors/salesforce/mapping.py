@@ -1,0 +1,202 @@
+"""Our objects to Salesforce's and back: what to select, what was read, our status fields, what an event says."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dealbridge.connectors.salesforce.records import Row, record_id, select, time_literal, time_of, without_attributes
+from dealbridge.connectors.salesforce.settings import Options
+from dealbridge.domain.engagement import EngagementStatus
+from dealbridge.domain.keys import Kind, record_key
+from dealbridge.ports import InboundEventError, InboundHint
+
+ACCOUNT_LEVELS = 5
+"""Child-to-parent levels of one path (SOQL reference, "Relationship Queries"): the account and four parents."""
+_OVERFLOW = "GAP_OVERFLOW"
+_NO_RECORD = "000000000000000AAA"
+
+# Reading a deal
+
+
+def deal_queries(opportunity: str, options: Options) -> dict[str, str]:
+    """The queries that read a deal, by the part of the document that they fill."""
+    read = options.read
+    of_deal = f"OpportunityId = '{opportunity}'"
+    accounts = _account_fields(
+        ("Account", *["Account" + ".Parent" * level for level in range(1, ACCOUNT_LEVELS)]), read
+    )
+    own = ("Id", "SystemModstamp", *read.get("Opportunity", ()))
+    queries = {
+        "opportunity": select((*own, *accounts), "Opportunity", f"Id = '{opportunity}'"),
+        "lines": select(("Id", *read.get("OpportunityLineItem", ())), "OpportunityLineItem", of_deal, "ORDER BY Id"),
+    }
+    if "OpportunityLineItemSchedule" in read:
+        queries["schedules"] = select(
+            ("Id", *read["OpportunityLineItemSchedule"]),
+            "OpportunityLineItemSchedule",
+            f"OpportunityLineItem.{of_deal}",
+            "ORDER BY ScheduleDate, Id",
+        )
+    if "OpportunityContactRole" in read:
+        queries["contacts"] = select(
+            ("Id", *read["OpportunityContactRole"]), "OpportunityContactRole", of_deal, "ORDER BY Id"
+        )
+    return queries
+
+
+def account_query(account: str, options: Options) -> str:
+    """An account and the parents above it, for a tree that is deeper than a deal's query reaches."""
+    paths = ("", *[".".join(["Parent"] * level) for level in range(1, ACCOUNT_LEVELS + 1)])
+    return select(_account_fields(paths, options.read), "Account", f"Id = '{account}'")
+
+
+def _account_fields(paths: tuple[str, ...], read: Mapping[str, tuple[str, ...]]) -> list[str]:
+    names = ("Id", "ParentId", *read.get("Account", ()))
+    return [f"{path}.{name}" if path else name for path in paths for name in names]
+
+
+def account_tree(row: Row | None) -> Row | None:
+    """The account with its `Parent`s as read, `parent` for ours; None where the deal has none."""
+    if row is None:
+        return None
+    parent = account_tree(row.get("Parent"))
+    tree = {name: value for name, value in row.items() if name != "Parent"}
+    return {**tree, "parent": parent} if parent else tree
+
+
+def top_of(account: Row) -> Row:
+    """The highest account of a tree."""
+    while account.get("parent"):
+        account = account["parent"]
+    return account
+
+
+def document(parts: Mapping[str, list[Row]]) -> dict[str, Any]:
+    """What was read, in Salesforce's own words: the input of the field mapping."""
+    (opportunity,) = (without_attributes(row) for row in parts["opportunity"])
+    account = account_tree(opportunity.pop("Account", None))
+    return {
+        "opportunity": opportunity,
+        "account": account,
+        "lines": without_attributes(parts["lines"]),
+        "schedules": without_attributes(parts.get("schedules", [])),
+        "contacts": without_attributes(parts.get("contacts", [])),
+    }
+
+
+# Our status
+
+
+def status_content(status: EngagementStatus, options: Options) -> dict[str, Any]:
+    """The opportunity's fields that we own, with nothing else; a number that is not assigned yet is null."""
+    values: dict[str, Any] = {
+        "status": status.status,
+        "message": _cut(status.message, options.status_message_length),
+        "customer_number": status.customer_number,
+        "contract_number": status.contract_number,
+        "project_number": status.project_number,
+        "at": time_literal(status.at) if status.at else None,
+    }
+    return {field: values[name] for name, field in options.status_fields.items() if name in values}
+
+
+def status_of(opportunity: str, row: Row, options: Options) -> EngagementStatus | None:
+    """Our status as the opportunity's fields say it; None where none was ever written."""
+    read = {name: row.get(field) for name, field in options.status_fields.items()}
+    if all(value is None for value in read.values()):
+        return None
+    at = read.get("at")
+    return EngagementStatus(
+        key=record_key(Kind.ENGAGEMENT_STATUS, opportunity),
+        status=read.get("status") or "",
+        message=read.get("message") or "",
+        customer_number=read.get("customer_number"),
+        contract_number=read.get("contract_number"),
+        project_number=read.get("project_number"),
+        at=time_of(at) if at else None,
+    )
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+# Events
+
+
+def hints_of(event: Any, options: Options) -> list[InboundHint]:
+    """The opportunities that an EventBridge event of the org speaks of; none for our own echo or another object.
+
+    Event Relay puts the event's fields into `detail.payload`, Amazon AppFlow flat into `detail`; both are taken.
+    Raises InboundEventError for an event that is neither.
+    """
+    detail = event.get("detail") if isinstance(event, dict) else None
+    if not isinstance(detail, dict):
+        raise InboundEventError(400, "detail: not an event of EventBridge")
+    payload = detail.get("payload", detail)
+    kind = str(event.get("detail-type", ""))
+    if not isinstance(payload, dict):
+        raise InboundEventError(400, "detail.payload: not an object")
+    try:
+        if kind in options.platform_events:
+            return _platform_hint(payload, options.platform_events[kind])
+        if "ChangeEventHeader" in payload:
+            return _change_hints(payload, options.client)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InboundEventError(400, f"detail: {type(error).__name__} {error}") from None
+    raise InboundEventError(400, f"detail-type: {kind!r} is no change event and none of platform_events")
+
+
+def _platform_hint(payload: Row, field: str) -> list[InboundHint]:
+    """A platform event may come twice: the same EventUuid under another replay id."""
+    opportunity = record_id(str(payload[field]))
+    if opportunity is None:
+        raise ValueError(f"{field}: {payload[field]!r} is no record id")
+    created = payload.get("CreatedDate")
+    occurred_at = _moment(created) if created else None
+    return [InboundHint(opportunity, str(payload["EventUuid"]), occurred_at)]
+
+
+def _change_hints(payload: Row, client: str) -> list[InboundHint]:
+    """One event may name many records, and a gap event names records without saying what changed."""
+    header = payload["ChangeEventHeader"]
+    if _is_from(header.get("changeOrigin") or "", client):
+        return []
+    event_id = f"{header['transactionKey']}-{header['sequenceNumber']}"
+    occurred_at = datetime.fromtimestamp(header["commitTimestamp"] / 1000, UTC)
+    if header["changeType"] == _OVERFLOW or _NO_RECORD in header["recordIds"]:
+        return [InboundHint(None, event_id, occurred_at)]
+    if header["entityName"] == "Opportunity":
+        named = header["recordIds"]
+    else:
+        # A child's event names its deal where the reference was written with it, which is when it is created.
+        named = [payload["OpportunityId"]] if payload.get("OpportunityId") else []
+    ids = [record_id(str(each)) for each in named]
+    if None in ids:
+        raise ValueError(f"recordIds: {named!r} are no record ids")
+    return [InboundHint(each, event_id, occurred_at) for each in ids]
+
+
+def _is_from(change_origin: str, client: str) -> bool:
+    """`com/salesforce/api/rest/67.0;client=dealbridge`: the client of Sforce-Call-Options comes back."""
+    return f"client={client}" in (part.strip().rstrip("/") for part in change_origin.split(";"))
+
+
+def _moment(value: Any) -> datetime:
+    """A time in an event: ISO text from Event Relay, milliseconds elsewhere."""
+    return datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int) else time_of(str(value))
+
+
+def webhook_hints(body: bytes) -> list[InboundHint]:
+    """What a signed request of the org's own automation says: `{"event_id", "opportunity_ids", "occurred_at"?}`."""
+    try:
+        given = json.loads(body)
+        ids = [record_id(each) for each in given["opportunity_ids"]]
+        event_id, occurred_at = str(given["event_id"]), given.get("occurred_at")
+        moment = time_of(occurred_at) if occurred_at else None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InboundEventError(400, f"body: {type(error).__name__} {error}") from None
+    if not event_id or not ids or None in ids or (moment and moment.tzinfo is None):
+        raise InboundEventError(400, "body: needs event_id, opportunity_ids, and a zone in occurred_at")
+    return [InboundHint(each, event_id, moment) for each in ids]

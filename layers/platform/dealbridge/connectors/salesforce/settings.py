@@ -1,0 +1,83 @@
+"""The connection's options and its secret, as typed models."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from dealbridge.domain.connection import Connection
+from dealbridge.errors import ConfigurationError
+
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*$")]
+"""A field as SOQL selects it, dotted where it is a parent's: `Owner.Email`."""
+
+
+class Options(BaseModel):
+    """`mappings/connections.yaml`: `<connection>.options`, with `read` and `status_fields` of the field mapping."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_version: Annotated[str, StringConstraints(pattern=r"^v\d+\.0$")] = "v67.0"
+    audience: str = "https://login.salesforce.com"
+    """Whom a JWT is for: login, test (a sandbox) or an Experience Cloud site; never the My Domain."""
+    client: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,40}$")] = "dealbridge"
+    """What we call ourselves on every write; change events name it, and so we know our own echoes."""
+    event_source: str = ""
+    """The partner event source of the org's Event Relay."""
+    platform_events: dict[str, str] = {"Deal_Won__e": "Opportunity_Id__c"}
+    """Platform events that speak of a deal → their field with the opportunity's id."""
+    read: dict[str, tuple[FieldPath, ...]] = {}
+    """The fields to select per object; an object that is not named is not read."""
+    status_fields: dict[str, FieldPath] = {}
+    """Fields of EngagementStatus → the opportunity's fields that we own."""
+    status_message_length: Annotated[int, Field(ge=1)] = 32_768
+    """What the message's field holds; a longer message is cut."""
+    look_back: timedelta = timedelta(days=7)
+    """How far the first poll looks back."""
+    overlap: timedelta = timedelta(minutes=5)
+    """How far each poll looks back behind the last: a long transaction shows its changes after later ones."""
+    page: Annotated[int, Field(ge=1, le=2000)] = 2000
+    """Changed deals a call."""
+
+
+class Secret(BaseModel):
+    """The connection's secret: an External Client App, with a private key (JWT bearer) or a secret."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    consumer_key: str
+    consumer_secret: str | None = None
+    username: str | None = None
+    private_key: str | None = None
+    login_url: str | None = None
+    """Where tokens are asked for; the connection's base URL where not given."""
+    webhook_secret: str | None = None
+    """Signs requests to POST /events/<connection>; without it none is taken."""
+
+
+def read_options(connection: Connection) -> Options:
+    try:
+        return Options.model_validate(connection.options)
+    except ValidationError as error:
+        raise _unusable(error, f"mappings/connections.yaml: {connection.id}.options") from None
+
+
+def read_secret(connection: Connection, given: Mapping[str, Any]) -> Secret:
+    """The secret. Raises ConfigurationError that names a field, never its value."""
+    try:
+        secret = Secret.model_validate(given)
+    except ValidationError as error:
+        raise _unusable(error, f"secret {connection.secret!r}") from None
+    if not (secret.private_key and secret.username) and not secret.consumer_secret:
+        raise ConfigurationError(
+            f"secret {connection.secret!r}: needs private_key and username (JWT bearer), or consumer_secret",
+            connection=connection.id,
+        )
+    return secret
+
+
+def _unusable(error: ValidationError, where: str) -> ConfigurationError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return ConfigurationError(f"{where}.{field}: {first['msg']}")

@@ -1,0 +1,244 @@
+"""The port, in calls: one for each question, whatever the deal's size up to the API's pages."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from dealbridge.connectors.salesforce import mapping
+from dealbridge.connectors.salesforce.auth import SalesforceAuth
+from dealbridge.connectors.salesforce.outcomes import OUTCOMES
+from dealbridge.connectors.salesforce.records import (
+    Row,
+    Subrequest,
+    query,
+    record_id,
+    select,
+    time_literal,
+    time_of,
+    without_attributes,
+)
+from dealbridge.connectors.salesforce.settings import read_options, read_secret
+from dealbridge.domain.connection import Connection
+from dealbridge.domain.engagement import EngagementStatus
+from dealbridge.domain.model import Instant
+from dealbridge.domain.refs import ExternalRef
+from dealbridge.errors import ConfigurationError, DealbridgeError, RecordMissingError, TransientError
+from dealbridge.ports import ChangedDeals, CrmDeal, InboundEventError, InboundHint, InboundRequest
+from dealbridge.transport import signatures
+from dealbridge.transport.client import VendorClient, Wire, dump_json
+
+_LONGEST_TREE = 100
+"""Accounts in one tree; Salesforce refuses a circle, this keeps a broken one from turning for ever."""
+
+
+class Salesforce:
+    """One org. See `dealbridge.ports.Crm` for what each method promises."""
+
+    def __init__(self, connection: Connection, secret: Mapping[str, str], wire: Wire) -> None:
+        self._connection = connection
+        self._options = read_options(connection)
+        self._secret = read_secret(connection, secret)
+        self._data = f"/services/data/{self._options.api_version}"
+        self._client = VendorClient(
+            connection.id,
+            connection.base_url,
+            SalesforceAuth(connection.id, connection.base_url, self._options, self._secret),
+            OUTCOMES,
+            wire,
+            headers={"Sforce-Call-Options": f"client={self._options.client}"},
+        )
+
+    def read_deal(self, opportunity: str) -> CrmDeal:
+        """One composite; one call more per further page of 2,000 lines, and per five parents beyond the fifth account.
+
+        The opportunity is read first: what changes while its lines are read shows in a later revision.
+        """
+        deal_id = self._id(opportunity)
+        queries = mapping.deal_queries(deal_id, self._options)
+        answer, bodies = self._composite([query(part, self._data, soql) for part, soql in queries.items()])
+        parts = {part: self._all_rows(bodies[part]) for part in queries}
+        if not parts["opportunity"]:
+            raise self._missing(opportunity)
+        document = mapping.document(parts)
+        self._complete_tree(document["account"])
+        revision = _settled(str(document["opportunity"]["SystemModstamp"]), answer)
+        return CrmDeal(deal_id, revision, document)
+
+    def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
+        """One query. The cursor is when the last poll began, and `<began>|<stamp>|<id>` between two pages of one poll.
+
+        A poll begins `overlap` before the last one did: a record is stamped when it is saved, and a long transaction
+        shows it later.
+        """
+        began, position = _read_cursor(cursor) if cursor else (now, None)
+        if position:
+            stamp, last = time_literal(position[0]), position[1]
+            changed = f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{last}'))"
+        else:
+            since = began - (self._options.overlap if cursor else self._options.look_back)
+            began, changed = now, f"SystemModstamp >= {time_literal(since)}"
+        status = self._options.status_fields.get("status")
+        won = f"(IsWon = true OR {status} != null)" if status else "IsWon = true"
+        page = f"LIMIT {self._options.page}"
+        soql = select(
+            ("Id", "SystemModstamp"), "Opportunity", f"{changed} AND {won}", "ORDER BY SystemModstamp, Id", page
+        )
+        answer = self._query(soql)
+        rows = self._part(answer, "records")
+        more = len(rows) == self._options.page or not self._part(answer, "done")
+        following = _cursor(began, rows[-1] if more else None)
+        return ChangedDeals(tuple((row["Id"], row["SystemModstamp"]) for row in rows), following, more)
+
+    def find_status(self, opportunity: str) -> EngagementStatus | None:
+        """One query."""
+        deal_id = self._id(opportunity)
+        fields = ("Id", *self._options.status_fields.values())
+        soql = select(fields, "Opportunity", f"Id = '{deal_id}'")
+        rows = self._part(self._query(soql), "records")
+        if not rows:
+            raise self._missing(opportunity)
+        return mapping.status_of(deal_id, rows[0], self._options)
+
+    def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
+        """One composite: our fields, and the revision before and after.
+
+        Our write moves SystemModstamp. Where someone else has changed the opportunity since `read_revision`, the
+        version given back is that older one, so that a poll still takes their change for news.
+        """
+        deal_id = self._id(opportunity)
+        stamp = query("before", self._data, select(("SystemModstamp",), "Opportunity", f"Id = '{deal_id}'"))
+        fields = mapping.status_content(status, self._options)
+        if not fields:
+            raise ConfigurationError(
+                f"mappings/fields/{self._connection.id}.yaml: status_fields: names no field to write the status to",
+                connection=self._connection.id,
+            )
+        write = Subrequest("status", "PATCH", f"{self._data}/sobjects/Opportunity/{deal_id}", fields)
+        after = Subrequest("after", stamp.method, stamp.url)
+        _, bodies = self._composite([stamp, write, after])
+        before, version = (self._stamp(bodies[name], opportunity) for name in ("before", "after"))
+        return ExternalRef(
+            connection=self._connection.id,
+            type="Opportunity",
+            id=deal_id,
+            url=f"{self._connection.base_url.rstrip('/')}/lightning/r/Opportunity/{deal_id}/view",
+            version=version if read_revision in (None, before) else read_revision,
+        )
+
+    def read_event(self, request: InboundRequest) -> list[InboundHint]:
+        """An event from the partner bus, which only Salesforce can put there, or a signed request."""
+        if request.method != "EVENT":
+            signatures.require(self._secret.webhook_secret, request)
+            return mapping.webhook_hints(request.body)
+        try:
+            event = json.loads(request.body)
+        except ValueError:
+            raise InboundEventError(400, "body: not JSON") from None
+        return mapping.hints_of(event, self._options)
+
+    # Calls
+
+    def _composite(self, requests: Sequence[Subrequest]) -> tuple[httpx.Response, dict[str, Any]]:
+        """The answer, and the body of each subrequest by its reference. Raises the first error among them."""
+        body = {"allOrNone": False, "compositeRequest": [request.content() for request in requests]}
+        response = self._client.call("POST", f"{self._data}/composite", body=body)
+        answers = self._part(self._client.read(response), "compositeResponse")
+        bodies = {}
+        for request, answer in zip(requests, answers, strict=True):
+            status, content = self._part(answer, "httpStatusCode"), self._part(answer, "body")
+            if status >= 400:
+                failed = httpx.Response(status, content=dump_json(content))
+                raise self._explained(OUTCOMES.error(self._connection.id, failed))
+            bodies[request.reference] = content
+        return response, bodies
+
+    def _query(self, soql: str) -> Any:
+        try:
+            return self._client.read(self._client.call("GET", f"{self._data}/query", params={"q": soql}))
+        except ConfigurationError as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: DealbridgeError) -> DealbridgeError:
+        """An unknown field or object is one that our reference data names and the org does not have."""
+        if not isinstance(error, ConfigurationError):
+            return error
+        return ConfigurationError(
+            f"mappings/fields/{self._connection.id}.yaml: the org has no such field or object, or hides it from the "
+            f"integration user: {error.message}",
+            connection=self._connection.id,
+            code=error.code,
+            status=error.status,
+        )
+
+    def _all_rows(self, page: Any) -> list[Row]:
+        """The rows of a query's first page and of those that follow."""
+        rows = list(self._part(page, "records"))
+        while not self._part(page, "done"):
+            page = self._client.read(self._client.call("GET", self._part(page, "nextRecordsUrl")))
+            rows += self._part(page, "records")
+        return rows
+
+    def _complete_tree(self, account: Row | None) -> None:
+        """Read on where the account's parents go on beyond the levels of the deal's query."""
+        for _ in range(_LONGEST_TREE // mapping.ACCOUNT_LEVELS):
+            top = mapping.top_of(account) if account else {}
+            if not top.get("ParentId"):
+                return
+            soql = mapping.account_query(str(top["ParentId"]), self._options)
+            rows = self._part(self._query(soql), "records")
+            if not rows:
+                return
+            top["parent"] = mapping.account_tree(without_attributes(rows[0]))
+
+    def _part(self, answer: Any, name: str) -> Any:
+        """A part that every answer of this kind has; raises TransientError for one that has not."""
+        if isinstance(answer, dict) and name in answer:
+            return answer[name]
+        raise TransientError(
+            f"{self._connection.id}: the answer has no {name}", connection=self._connection.id, outcome_unknown=True
+        )
+
+    def _stamp(self, page: Any, opportunity: str) -> str:
+        rows = self._part(page, "records")
+        if not rows:
+            raise self._missing(opportunity)
+        return str(rows[0]["SystemModstamp"])
+
+    def _id(self, opportunity: str) -> str:
+        found = record_id(opportunity)
+        if found is None:
+            raise self._missing(opportunity)
+        return found
+
+    def _missing(self, opportunity: str) -> RecordMissingError:
+        return RecordMissingError(
+            f"{self._connection.id}: no opportunity {opportunity!r}: deleted, or not visible to the integration user",
+            connection=self._connection.id,
+        )
+
+
+def _settled(stamp: str, answer: httpx.Response) -> str:
+    """The stamp as revision, marked where its second was not yet over when the opportunity was read.
+
+    SystemModstamp counts whole seconds: another change within the same one leaves it as it is. A marked revision
+    equals none that a poll sees, so that the poll has the deal read once more.
+    """
+    told = answer.headers.get("date")
+    if told is None:
+        return stamp
+    read_at = parsedate_to_datetime(told) - answer.elapsed
+    return stamp if read_at >= time_of(stamp) + timedelta(seconds=1) else f"{stamp} unsettled"
+
+
+def _cursor(began: datetime, last: Row | None) -> str:
+    text = time_literal(began)
+    return f"{text}|{time_literal(time_of(last['SystemModstamp']))}|{last['Id']}" if last else text
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, tuple[datetime, str] | None]:
+    began, *position = cursor.split("|")
+    return time_of(began), (time_of(position[0]), position[1]) if position else None

@@ -1,0 +1,139 @@
+"""The whole platform on one laptop: engine, simulators, secrets, the deployed stack, the published reference data."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+from dealbridge.mappings.folder import read_folder
+from dealbridge_local import engine as local_engine
+from dealbridge_local import vendors
+from dealbridge_local.engine import REPOSITORY, Engine, Settings
+from dealbridge_local.engine.settings import ACCESS_KEY, REGION, SECRET_KEY
+from dealbridge_local.engine.waiting import Say
+
+STAGE = "local"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The running platform; `endpoints` is what .local/endpoints.json holds."""
+
+    engine: Engine
+    endpoints: Mapping[str, Any]
+
+    @property
+    def stack(self) -> Mapping[str, str]:
+        stack: Mapping[str, str] = self.endpoints["stack"]
+        return stack
+
+    def simulator_url(self, name: str) -> str:
+        return str(self.endpoints["simulators"][name]["url"])
+
+
+def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "rate(1 minute)") -> Platform:
+    """Start what does not run yet, deploy what has changed, publish the reference data."""
+    settings = settings or Settings.from_environment()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    engine = local_engine.start(settings, say)
+    simulators = vendors.start(settings.home, engine.endpoint_url, say).simulators
+    simulators["salesforce"]["credentials"]["webhook_secret"] = _webhook_secret(settings)
+    _put_secrets(engine, simulators)
+    source = str(simulators["salesforce"]["credentials"]["relay_source"])
+    stack = local_engine.deploy(
+        REPOSITORY,
+        engine,
+        parameters={"Stage": STAGE, "PartnerEventSource": source, "PollRate": poll_rate},
+        say=say,
+    )
+    connections = {name: {"base_url": described["url"]} for name, described in simulators.items()}
+    connections["salesforce"]["options"] = {"event_source": source}
+    api = engine.http_api_url(stack["HttpApiId"])
+    endpoints = {
+        "aws": {
+            "endpoint_url": engine.endpoint_url,
+            "region": REGION,
+            "access_key_id": ACCESS_KEY,
+            "secret_access_key": SECRET_KEY,
+        },
+        "stack": stack,
+        "http_api": api,
+        "console": api,
+        "simulators": simulators,
+        "connections": connections,
+    }
+    _write(settings.home / "endpoints.json", endpoints)
+    _publish(engine, stack, connections, settings, say)
+    return Platform(engine, endpoints)
+
+
+def found(settings: Settings | None = None) -> Platform | None:
+    """The platform that `up` left running."""
+    settings = settings or Settings.from_environment()
+    engine = local_engine.running(settings)
+    try:
+        endpoints = json.loads((settings.home / "endpoints.json").read_text())
+    except FileNotFoundError:
+        return None
+    if engine is None or vendors.running(settings.home) is None:
+        return None
+    return Platform(engine, endpoints)
+
+
+def down(settings: Settings | None = None) -> bool:
+    """Stop all of it; False when nothing ran."""
+    settings = settings or Settings.from_environment()
+    (settings.home / "endpoints.json").unlink(missing_ok=True)
+    (settings.home / "published").unlink(missing_ok=True)
+    stopped = vendors.stop(settings.home)
+    return local_engine.stop(settings) or stopped
+
+
+def point_process_at(platform: Platform) -> None:
+    """Let this process' boto3 and dealbridge's own commands reach the platform."""
+    os.environ |= {
+        name: value for name, value in platform.engine.environment().items() if name.startswith(("AWS_", "NO_PROXY"))
+    }
+
+
+def _webhook_secret(settings: Settings) -> str:
+    """What signs requests to POST /events/salesforce: made once and kept while the platform runs."""
+    note = settings.scratch / "webhook-secret"
+    if not note.exists():
+        note.touch(mode=0o600)
+        note.write_text(token_urlsafe(32))
+    return note.read_text()
+
+
+def _put_secrets(engine: Engine, simulators: Mapping[str, Mapping[str, Any]]) -> None:
+    client = engine.client("secretsmanager")
+    for name, described in simulators.items():
+        secret, value = f"dealbridge/{name}", json.dumps(described["credentials"])
+        try:
+            client.create_secret(Name=secret, SecretString=value)
+        except client.exceptions.ResourceExistsException:
+            client.put_secret_value(SecretId=secret, SecretString=value)
+
+
+def _publish(
+    engine: Engine, stack: Mapping[str, str], connections: Mapping[str, Any], settings: Settings, say: Say
+) -> None:
+    from dealbridge.mappings.publishing import publish
+
+    reference = read_folder(REPOSITORY / "mappings", connections)
+    note = settings.scratch / "published"
+    if note.exists() and note.read_text() == reference.version:
+        return
+    platform = Platform(engine, {"stack": stack})
+    point_process_at(platform)
+    version = publish(reference, stack)
+    note.write_text(reference.version)
+    say(f"Reference data {reference.version} is published, version {version}.")
+
+
+def _write(path: Path, endpoints: Mapping[str, Any]) -> None:
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(endpoints, indent=2))
