@@ -1,10 +1,9 @@
 """Project and staffing requests in the PSA."""
 
-from dealbridge.domain.plan import Step
-from dealbridge.runs.applying import ApplyStep, StepApplied, apply_step
+from dealbridge.runs.applying import RequestStaffing, StepApplied, apply_step
 from dealbridge.steps import step
 
 
 @step
-def handler(command: ApplyStep) -> StepApplied:
-    return apply_step(Step.REQUEST_STAFFING, command)
+def handler(command: RequestStaffing) -> StepApplied:
+    return apply_step(command)

@@ -1,10 +1,9 @@
 """Billing schedule in the ERP."""
 
-from dealbridge.domain.plan import Step
-from dealbridge.runs.applying import ApplyStep, StepApplied, apply_step
+from dealbridge.runs.applying import StepApplied, SyncBilling, apply_step
 from dealbridge.steps import step
 
 
 @step
-def handler(command: ApplyStep) -> StepApplied:
-    return apply_step(Step.SYNC_BILLING, command)
+def handler(command: SyncBilling) -> StepApplied:
+    return apply_step(command)

@@ -1,10 +1,9 @@
 """Contract in the ERP."""
 
-from dealbridge.domain.plan import Step
-from dealbridge.runs.applying import ApplyStep, StepApplied, apply_step
+from dealbridge.runs.applying import StepApplied, SyncContract, apply_step
 from dealbridge.steps import step
 
 
 @step
-def handler(command: ApplyStep) -> StepApplied:
-    return apply_step(Step.SYNC_CONTRACT, command)
+def handler(command: SyncContract) -> StepApplied:
+    return apply_step(command)

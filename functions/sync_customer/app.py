@@ -1,10 +1,9 @@
 """Customer with its parents, and contacts, in the ERP."""
 
-from dealbridge.domain.plan import Step
-from dealbridge.runs.applying import ApplyStep, StepApplied, apply_step
+from dealbridge.runs.applying import StepApplied, SyncCustomer, apply_step
 from dealbridge.steps import step
 
 
 @step
-def handler(command: ApplyStep) -> StepApplied:
-    return apply_step(Step.SYNC_CUSTOMER, command)
+def handler(command: SyncCustomer) -> StepApplied:
+    return apply_step(command)

@@ -1,10 +1,9 @@
 """Project and tasks in the ERP."""
 
-from dealbridge.domain.plan import Step
-from dealbridge.runs.applying import ApplyStep, StepApplied, apply_step
+from dealbridge.runs.applying import StepApplied, SyncProject, apply_step
 from dealbridge.steps import step
 
 
 @step
-def handler(command: ApplyStep) -> StepApplied:
-    return apply_step(Step.SYNC_PROJECT, command)
+def handler(command: SyncProject) -> StepApplied:
+    return apply_step(command)

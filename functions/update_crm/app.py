@@ -1,10 +1,9 @@
 """Our status fields in the CRM."""
 
-from dealbridge.domain.plan import Step
-from dealbridge.runs.applying import ApplyStep, StepApplied, apply_step
+from dealbridge.runs.applying import StepApplied, UpdateCrm, apply_step
 from dealbridge.steps import step
 
 
 @step
-def handler(command: ApplyStep) -> StepApplied:
-    return apply_step(Step.UPDATE_CRM, command)
+def handler(command: UpdateCrm) -> StepApplied:
+    return apply_step(command)

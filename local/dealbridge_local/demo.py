@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 import httpx
 
 from dealbridge.cli import main as dealbridge
-from dealbridge.domain.keys import DealKey
+from dealbridge.domain.engagement import BillingSchedule, Contract
+from dealbridge.domain.keys import DealKey, Kind
+from dealbridge.ledger.ledger import ledger
+from dealbridge.runs.tracing import Trace, trace
 from dealbridge_local import platform
 from dealbridge_local.engine import wait_until
 from dealbridge_local.salesforce_user import SalesforceUser, Sold
 
 ACTIVE_WITHIN_S = 60.0
+_PSA_RECORDS = ("workspaces", "workspace_resources", "resource_requests")
 
 
 def play() -> int:
@@ -25,7 +30,6 @@ def play() -> int:
     platform.point_process_at(running)
     described = running.endpoints["simulators"]["salesforce"]
     seller = SalesforceUser(described["url"], described["credentials"])
-    before = _calls(running)
     opportunity = _sell(seller)
     key = DealKey(crm="salesforce", opportunity=opportunity)
     print(f"Selling in Salesforce: opportunity {opportunity}; now it is set to Closed Won.")
@@ -39,14 +43,20 @@ def play() -> int:
         check=running.engine.check_alive,
     )
     print(f"Salesforce shows {status['ERP_Status__c']!r} after {time.monotonic() - won:.2f} s.\n")
-    after = _calls(running)
+    ended = wait_until(
+        lambda: found if (found := trace(key)).state == "active" else None,
+        "Waiting for the run to end",
+        within_s=ACTIVE_WITHIN_S,
+        say=print,
+        check=running.engine.check_alive,
+    )
     _show_records(running)
     print("\nThe timeline (dealbridge trace):\n")
     dealbridge(["trace", str(key)])
     print("\nThe proof (dealbridge prove):\n")
     dealbridge(["prove", str(key)])
     print(f"\nLook further: dealbridge trace {key} --json; stop with `make down`.\n")
-    print(json.dumps(_summary(running, key, status, {name: after[name] - before[name] for name in after})))
+    print(json.dumps(_summary(key, status, ended)))
     return 0
 
 
@@ -134,15 +144,6 @@ def _records(running: platform.Platform, simulator: str) -> dict[str, list[dict[
     return found
 
 
-def _calls(running: platform.Platform) -> dict[str, int]:
-    """API calls served so far, tokens and the seller's own aside."""
-    counts = {}
-    for name in running.endpoints["simulators"]:
-        calls = httpx.get(f"{running.simulator_url(name)}/__sim/calls", timeout=30).json()
-        counts[name] = sum(1 for call in calls if "token" not in call["path"])
-    return counts
-
-
 def _show_records(running: platform.Platform) -> None:
     for name in running.endpoints["simulators"]:
         if name == "salesforce":
@@ -150,21 +151,23 @@ def _show_records(running: platform.Platform) -> None:
         print(f"{name}:")
         for kind, records in sorted(_records(running, name).items()):
             for record in records:
-                if record.get("externalId") or "title" in record:
+                if str(record.get("externalId", "")) or kind in (
+                    "workspaces",
+                    "workspace_resources",
+                    "resource_requests",
+                ):
                     label = record.get("tranId") or record.get("entityId") or record.get("title") or record.get("name")
                     total = f", total {record['total']}" if "total" in record else ""
                     print(f"  {kind:18} {record.get('externalId') or record['id']:42} {label}{total}")
 
 
-def _summary(running: platform.Platform, key: DealKey, status: dict[str, Any], calls: dict[str, int]) -> dict[str, Any]:
-    from dealbridge.domain.engagement import BillingSchedule, Contract
-    from dealbridge.domain.keys import Kind
-    from dealbridge.ledger.ledger import ledger
-    from dealbridge.runs.tracing import trace
-
+def _summary(key: DealKey, status: dict[str, Any], ended: Trace) -> dict[str, Any]:
     items = {item["kind"]: item for item in ledger().records.effects_of(key, [])}
     contract = Contract.model_validate(items[Kind.CONTRACT]["content"]["record"])
     schedule = BillingSchedule.model_validate(items[Kind.SCHEDULE]["content"]["record"])
+    calls: Counter[str] = Counter()
+    for moment in ended.moments:
+        calls.update(moment.detail.get("calls", {}))
     return {
         "deal": str(key),
         "customer": status["ERP_Customer_Number__c"],
@@ -173,6 +176,6 @@ def _summary(running: platform.Platform, key: DealKey, status: dict[str, Any], c
         "billing_total": str(schedule.total.amount),
         "contract_value": str(contract.value.amount),
         "currency": contract.currency,
-        "seconds_from_won_to_active": trace(key).seconds_from_won_to_active,
-        "vendor_calls": calls,
+        "seconds_from_won_to_active": ended.seconds_from_won_to_active,
+        "vendor_calls": dict(calls),
     }

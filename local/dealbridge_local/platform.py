@@ -1,14 +1,20 @@
 """The whole platform on one laptop: engine, simulators, secrets, the deployed stack, the published reference data."""
 
+import hmac
 import json
 import os
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+import httpx
+
 from dealbridge.mappings.folder import read_folder
+from dealbridge.steps import WARM_UP
 from dealbridge_local import engine as local_engine
 from dealbridge_local import vendors
 from dealbridge_local.engine import REPOSITORY, Engine, Settings
@@ -67,6 +73,7 @@ def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "
     }
     _write(settings.home / "endpoints.json", endpoints)
     _publish(engine, stack, connections, settings, say)
+    _warm_up(engine, stack, settings, say)
     return Platform(engine, endpoints)
 
 
@@ -132,6 +139,45 @@ def _publish(
     version = publish(reference, stack)
     note.write_text(reference.version)
     say(f"Reference data {reference.version} is published, version {version}.")
+
+
+def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: Say) -> None:
+    """One environment of each step, so that the first deal is not slowed by a dozen cold starts in a row."""
+    note = settings.scratch / f"warm-{stack['DealRunArn'].rsplit(':', 1)[-1]}"
+    if note.exists():
+        return
+    began = time.monotonic()
+    client = engine.client("lambda")
+    names = [
+        function["FunctionName"]
+        for page in client.get_paginator("list_functions").paginate()
+        for function in page["Functions"]
+        if function["FunctionName"].startswith("dealbridge-")
+    ]
+
+    def invoke(name: str) -> None:
+        if any(part in name for part in ("ReceiveCrmEvent", "ParkDeadRun")):
+            return  # they take real events only
+        event = {"Records": []} if "StartDealRun" in name else {} if "PollCrm" in name else WARM_UP
+        client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(invoke, names))
+    _post_empty_event(engine, stack, settings)
+    note.touch()
+    say(f"The functions are warm after {time.monotonic() - began:.1f} s.")
+
+
+def _post_empty_event(engine: Engine, stack: Mapping[str, str], settings: Settings) -> None:
+    """A signed request that speaks of no deal."""
+    moment, body = str(int(time.time())), json.dumps({"event_id": "warm-up", "opportunity_ids": []}).encode()
+    signature = hmac.new(_webhook_secret(settings).encode(), f"{moment}.".encode() + body, "sha256").hexdigest()
+    httpx.post(
+        f"{engine.http_api_url(stack['HttpApiId'])}/events/salesforce",
+        content=body,
+        headers={"X-Dealbridge-Timestamp": moment, "X-Dealbridge-Signature": f"sha256={signature}"},
+        timeout=60,
+    )
 
 
 def _write(path: Path, endpoints: Mapping[str, Any]) -> None:

@@ -9,13 +9,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dealbridge.domain.keys import DealKey
 from dealbridge.errors import DealbridgeError
 
-ENDPOINTS = Path(".local/endpoints.json")
+ENDPOINTS = Path(os.environ.get("DEALBRIDGE_ENDPOINTS", ".local/endpoints.json"))
 
 _ENVIRONMENT = {
     "LEDGER_TABLE": "LedgerTable",
@@ -123,7 +124,8 @@ def _trace(options: argparse.Namespace) -> int:
         waited = f"+{moment.waited:8.3f} s" if moment.waited else " " * 11
         lasted = f"{moment.seconds:7.3f} s" if moment.seconds is not None else " " * 9
         cause = f"  ← waited for {moment.cause}" if moment.cause else ""
-        print(f"{moment.at[11:23]} {waited} {lasted}  {moment.what}{cause}")
+        clock = datetime.fromisoformat(moment.at).strftime("%H:%M:%S.%f")[:12]
+        print(f"{clock} {waited} {lasted}  {moment.what}{cause}")
         for effect in moment.detail.get("effects", ()):
             print(f"{'':37}{effect}")
     for exception in found.exceptions:
@@ -226,13 +228,11 @@ def _redrive_letters(options: argparse.Namespace, stack: Mapping[str, str]) -> i
 
 
 def _mappings(options: argparse.Namespace) -> int:
-    from dealbridge.mappings.folder import read_folder, schemas
+    from dealbridge.mappings.folder import read_folder, write_schemas
 
     if options.what == "schemas":
-        target = options.folder / "schemas"
-        target.mkdir(exist_ok=True)
-        for name, schema in schemas().items():
-            (target / f"{name}.schema.json").write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n")
+        for path in write_schemas(options.folder):
+            print(path)
         return 0
     overrides: Mapping[str, Any] = {}
     if options.what == "publish" and options.endpoints.exists():

@@ -2,14 +2,19 @@
 
 Step Functions matches the class name, so each class stands alone and none is renamed lightly. The text of an error is
 one JSON object, which a state machine reads with `$parse` from the Cause: {"message", "connection"?, "code"?,
-"retry_after"?, "findings"?}.
+"retry_after"?, "findings"?, "findings_left_out"?}.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dealbridge.domain.findings import Finding
+
+FINDINGS_CHARACTERS = 16_000
+"""So much of an error's text is findings. Step Functions keeps 32,768 characters of a Cause (API reference,
+TaskFailedEventDetails), Lambda escapes our JSON once more inside its own, and JSON that is cut off says nothing at
+all. What is left out shows with the next run, once these are mended."""
 
 
 class DealbridgeError(Exception):
@@ -40,15 +45,26 @@ class DealbridgeError(Exception):
         self.findings = tuple(findings)
 
     def __str__(self) -> str:
+        told = list(_within(FINDINGS_CHARACTERS, self.findings))
         details: dict[str, Any] = {
             "message": self.message,
             "connection": self.connection,
             "code": self.code,
             "status": self.status,
             "retry_after": self.retry_after,
-            "findings": [finding.content() for finding in self.findings] or None,
+            "findings": told or None,
+            "findings_left_out": len(self.findings) - len(told) or None,
         }
         return json.dumps({name: value for name, value in details.items() if value is not None})
+
+
+def _within(characters: int, findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+    for finding in findings:
+        told = finding.model_dump(mode="json")
+        characters -= len(json.dumps(told))
+        if characters < 0:
+            return
+        yield told
 
 
 class TransientError(DealbridgeError):

@@ -16,6 +16,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic import ValidationError
 
+from dealbridge import clock
 from dealbridge.domain.keys import DealKey
 from dealbridge.domain.model import Model
 from dealbridge.errors import ConfigurationError, DealbridgeError
@@ -78,8 +79,11 @@ def watch_call(call: "Call") -> None:
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    return clock.now()
 
+
+WARM_UP: dict[str, Any] = {"warm_up": True}
+"""Answered by a step without doing anything: whoever invokes it so only wants its environment to be there."""
 
 type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -97,6 +101,8 @@ def step[I: RunStep, O: Model](function: Callable[[I], O]) -> Handler:
     name = function.__module__.removesuffix(".app").rsplit(".", 1)[-1]
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        if event == WARM_UP:
+            return {}
         global _telling
         _telling = Telling()
         title = getattr(context, "function_name", name).split("-")[-1]

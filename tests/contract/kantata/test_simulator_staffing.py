@@ -38,6 +38,18 @@ def test_unnamed_resources_are_hidden_unless_asked_for(api: Api) -> None:
     assert api.errors(api.http.post("/workspace_resources", json=nobody), 422)[0]["field"] == "role_id"
 
 
+def test_unnamed_resources_are_allocated_softly_only(api: Api) -> None:
+    project = api.project()
+    unnamed = api.made("workspace_resources", "workspace_resource", workspace_id=project, user_id=None, role_id=3)
+    named = api.made("workspace_resources", "workspace_resource", workspace_id=project, user_id=12)
+    span = {"start_date": "2026-01-05", "end_date": "2026-01-09", "minutes": 2400}
+    hard = {"workspace_allocation": {"resource_id": unnamed, **span}}
+    assert api.errors(api.http.post("/workspace_allocations", json=hard), 422)[0]["field"] == "hard"
+    assert api.made("workspace_allocations", "workspace_allocation", resource_id=unnamed, hard=False, **span)
+    assert api.made("workspace_allocations", "workspace_allocation", resource_id=named, **span)
+    assert len(api.ids("/workspace_allocations", type="hard")) == 1
+
+
 def test_a_request_needs_approvers_and_something_to_staff(api: Api) -> None:
     response = api.http.post("/resource_requests", json={"resource_request": {"resource_role_id": 3}})
     assert {error["field"] for error in api.errors(response, 422)} == {"approver_ids", "resource_id"}

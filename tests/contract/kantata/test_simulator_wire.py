@@ -185,6 +185,7 @@ def test_the_role_of_the_creator_can_have_a_default(account: Callable[..., Api])
         ({"workspace_group_ids": [77]}, "workspace_group_ids"),
         ({"project_tracker_template_id": 8}, "project_tracker_template_id"),
         ({"price": "a lot"}, "price"),
+        ({"currency": "XYZ"}, "currency"),
     ],
 )
 def test_a_project_is_validated(api: Api, fields: dict[str, Any], field: str) -> None:

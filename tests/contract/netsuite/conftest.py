@@ -12,6 +12,7 @@ import pytest
 
 from dealbridge_local.simulators.netsuite import NetSuiteSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.netsuite.acme import World
 
 ORIGIN = "https://1234567.suitetalk.api.netsuite.com"
 RECORDS = "/services/rest/record/v1"
@@ -135,6 +136,11 @@ class Tenant:
     def order(self, customer: str, *lines: dict[str, Any], **fields: Any) -> str:
         items = lines or ({"item": {"id": "101"}, "quantity": 10, "rate": 200},)
         return self.make("salesOrder", **{"entity": {"id": customer}, "item": {"items": list(items)}, **fields})
+
+
+@pytest.fixture
+def world() -> World:
+    return World(NetSuiteSimulator())
 
 
 @pytest.fixture

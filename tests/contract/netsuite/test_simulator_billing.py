@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.netsuite.conftest import Tenant
+
 
 def line(rate: object = 100, quantity: object = 1, **fields: Any) -> dict[str, Any]:
     return {"item": {"id": "101"}, "quantity": quantity, "rate": rate, **fields}
@@ -14,7 +16,7 @@ def line(rate: object = 100, quantity: object = 1, **fields: Any) -> dict[str, A
 # Orders
 
 
-def test_an_order_works_out_its_amounts(tenant: Any) -> None:
+def test_an_order_works_out_its_amounts(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(terms={"id": "2"}), line(33.335, 3), line(0.1, 3), otherRefNum="PO-1")
     held = tenant.read(f"salesOrder/{order}")
 
@@ -26,30 +28,30 @@ def test_an_order_works_out_its_amounts(tenant: Any) -> None:
     assert held["status"] == {"id": "Pending Fulfillment", "refName": "Pending Fulfillment"}
 
 
-def test_an_amount_sent_stands(tenant: Any) -> None:
+def test_an_amount_sent_stands(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(), {"item": {"id": "101"}, "quantity": 3, "amount": 100})
     [item] = tenant.read(f"salesOrder/{order}")["item"]["items"]
     assert item["amount"] == Decimal(100)
 
 
-def test_an_item_brings_its_price_and_its_description(tenant: Any) -> None:
+def test_an_item_brings_its_price_and_its_description(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(), {"item": {"id": "102"}, "quantity": 2})
     [item] = tenant.read(f"salesOrder/{order}")["item"]["items"]
     assert (item["rate"], item["amount"], item["description"]) == (260, 520, "Advisory services")
 
 
-def test_yen_have_no_cents(tenant: Any) -> None:
+def test_yen_have_no_cents(tenant: Tenant) -> None:
     customer = tenant.customer(subsidiary={"id": "5"})
     order = tenant.read(f"salesOrder/{tenant.order(customer, line(1000.5, 3))}")
     assert (order["currency"]["refName"], order["total"]) == ("JPY", 3002)
 
 
-def test_a_foreign_currency_gets_a_rate(tenant: Any) -> None:
+def test_a_foreign_currency_gets_a_rate(tenant: Tenant) -> None:
     customer = tenant.customer(currency={"id": "4"})
     assert tenant.read(f"salesOrder/{tenant.order(customer)}")["exchangeRate"] == Decimal("1.08")
 
 
-def test_a_new_rate_moves_the_amount_of_a_line(tenant: Any) -> None:
+def test_a_new_rate_moves_the_amount_of_a_line(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(), line(100, 2))
     tenant.send("PATCH", f"salesOrder/{order}", {"item": {"items": [{"line": 1, "rate": 150}]}})
     assert tenant.read(f"salesOrder/{order}")["total"] == 300
@@ -57,14 +59,14 @@ def test_a_new_rate_moves_the_amount_of_a_line(tenant: Any) -> None:
     assert tenant.read(f"salesOrder/{order}")["item"]["items"][0]["rate"] == 125
 
 
-def test_an_order_for_a_project_needs_a_project_of_its_customer(tenant: Any) -> None:
+def test_an_order_for_a_project_needs_a_project_of_its_customer(tenant: Tenant) -> None:
     customer = tenant.customer()
     stranger = tenant.job(tenant.customer(companyName="Other"))
     body = {"entity": {"id": customer}, "job": {"id": stranger}, "item": {"items": [line()]}}
     assert tenant.refusal(tenant.send("POST", "salesOrder", body)) == (400, "INVALID_CONTENT", "job")
 
 
-def test_a_company_may_have_orders_approved_first(tenant_with: Callable[..., Any]) -> None:
+def test_a_company_may_have_orders_approved_first(tenant_with: Callable[..., Tenant]) -> None:
     tenant = tenant_with(default_order_status="A")
     order = tenant.order(tenant.customer())
     assert tenant.read(f"salesOrder/{order}")["status"]["refName"] == "Pending Approval"
@@ -76,7 +78,7 @@ def test_a_company_may_have_orders_approved_first(tenant_with: Callable[..., Any
 # Billing schedules
 
 
-def milestones(tenant: Any, job: str, *amounts: object) -> dict[str, Any]:
+def milestones(tenant: Tenant, job: str, *amounts: object) -> dict[str, Any]:
     lines = []
     for number, amount in enumerate(amounts, 1):
         task = tenant.make("projectTask", project={"id": job}, title=f"M{number}")
@@ -89,7 +91,7 @@ def milestones(tenant: Any, job: str, *amounts: object) -> dict[str, Any]:
     }
 
 
-def test_a_standard_schedule_is_made_as_in_oracles_sample(tenant: Any) -> None:
+def test_a_standard_schedule_is_made_as_in_oracles_sample(tenant: Tenant) -> None:
     """section_89160926072, Create a Billing Schedule."""
     body = {
         "frequency": {"id": "QUARTERLY", "refName": "Quarterly"},
@@ -104,7 +106,7 @@ def test_a_standard_schedule_is_made_as_in_oracles_sample(tenant: Any) -> None:
     assert (schedule["frequency"]["refName"], schedule["numberRemaining"]) == ("Quarterly", 4)
 
 
-def test_a_milestone_schedule_is_not_attached_by_itself(tenant: Any) -> None:
+def test_a_milestone_schedule_is_not_attached_by_itself(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer())
     schedule = tenant.make("billingSchedule", **milestones(tenant, job, 40, 60), externalId="BS-1")
     assert "billingSchedule" not in tenant.read(f"job/{job}")
@@ -112,19 +114,19 @@ def test_a_milestone_schedule_is_not_attached_by_itself(tenant: Any) -> None:
     assert tenant.read(f"job/{job}")["billingSchedule"]["refName"] == "Milestones"
 
 
-def test_milestone_amounts_are_percentages_kept_to_the_last_digit(tenant: Any) -> None:
+def test_milestone_amounts_are_percentages_kept_to_the_last_digit(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer())
     schedule = tenant.make("billingSchedule", **milestones(tenant, job, 33.333333333, 66.666666667))
     held = tenant.read(f"billingSchedule/{schedule}")["milestone"]["items"]
     assert [item["milestoneAmount"] for item in held] == [Decimal("33.333333333"), Decimal("66.666666667")]
 
 
-def test_milestones_cannot_pass_a_hundred_percent(tenant: Any) -> None:
+def test_milestones_cannot_pass_a_hundred_percent(tenant: Tenant) -> None:
     body = milestones(tenant, tenant.job(tenant.customer()), 60, 40.01)
     assert tenant.refusal(tenant.send("POST", "billingSchedule", body)) == (400, "USER_ERROR", "milestone")
 
 
-def test_milestones_stand_on_tasks_of_the_schedules_project(tenant: Any) -> None:
+def test_milestones_stand_on_tasks_of_the_schedules_project(tenant: Tenant) -> None:
     customer = tenant.customer()
     body = milestones(tenant, tenant.job(customer), 100)
     body["job"] = {"id": tenant.job(customer, companyName="Other")}
@@ -134,7 +136,7 @@ def test_milestones_stand_on_tasks_of_the_schedules_project(tenant: Any) -> None
     assert "Project" in tenant.error(tenant.send("POST", "billingSchedule", body))["detail"]
 
 
-def test_milestones_sent_again_are_added_until_replaced(tenant: Any) -> None:
+def test_milestones_sent_again_are_added_until_replaced(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer())
     body = milestones(tenant, job, 40)
     schedule = tenant.make("billingSchedule", **body)
@@ -148,7 +150,7 @@ def test_milestones_sent_again_are_added_until_replaced(tenant: Any) -> None:
 # Invoices and payments
 
 
-def test_an_order_becomes_an_invoice(tenant: Any) -> None:
+def test_an_order_becomes_an_invoice(tenant: Tenant) -> None:
     customer = tenant.customer(terms={"id": "2"})
     job = tenant.job(customer)
     order = tenant.order(customer, line(100.10, 3), line(5), job={"id": job}, otherRefNum="PO-7")
@@ -164,7 +166,7 @@ def test_an_order_becomes_an_invoice(tenant: Any) -> None:
     assert tenant.read(f"salesOrder/{order}")["status"]["refName"] == "Billed"
 
 
-def test_a_transform_may_leave_out_the_location(tenant_with: Callable[..., Any]) -> None:
+def test_a_transform_may_leave_out_the_location(tenant_with: Callable[..., Tenant]) -> None:
     tenant = tenant_with(location_on_transform=False)
     order = tenant.order(tenant.customer())
     response = tenant.send("POST", f"salesOrder/{order}/!transform/invoice")
@@ -172,7 +174,7 @@ def test_a_transform_may_leave_out_the_location(tenant_with: Callable[..., Any])
     assert "location" not in response.headers
 
 
-def test_an_order_is_billed_in_parts_to_the_exact_cent(tenant: Any) -> None:
+def test_an_order_is_billed_in_parts_to_the_exact_cent(tenant: Tenant) -> None:
     """section_159795520083: quantities by orderLine."""
     order = tenant.order(tenant.customer(), line(33.335, 3), line(10))
 
@@ -193,13 +195,13 @@ def test_an_order_is_billed_in_parts_to_the_exact_cent(tenant: Any) -> None:
     assert tenant.refusal(tenant.send("POST", f"salesOrder/{order}/!transform/invoice"))[1] == "USER_ERROR"
 
 
-def test_an_order_cannot_be_billed_beyond_itself(tenant: Any) -> None:
+def test_an_order_cannot_be_billed_beyond_itself(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(), line(100, 2))
     body = {"item": {"items": [{"orderLine": 1, "quantity": 3}]}}
     assert tenant.refusal(tenant.send("POST", f"salesOrder/{order}/!transform/invoice", body))[1] == "USER_ERROR"
 
 
-def test_a_billed_line_stays_on_its_order(tenant: Any) -> None:
+def test_a_billed_line_stays_on_its_order(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(), line(100, 2))
     tenant.simulator.bill(order)
     response = tenant.send("PATCH", f"salesOrder/{order}", {"item": {"items": [line()]}}, params={"replace": "item"})
@@ -207,14 +209,14 @@ def test_a_billed_line_stays_on_its_order(tenant: Any) -> None:
     assert tenant.read(f"salesOrder/{order}")["total"] == 200
 
 
-def test_a_deleted_invoice_gives_its_quantities_back(tenant: Any) -> None:
+def test_a_deleted_invoice_gives_its_quantities_back(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer())
     invoice = tenant.simulator.bill(order)["id"]
     assert tenant.send("DELETE", f"invoice/{invoice}").status_code == 204
     assert tenant.read(f"salesOrder/{order}")["status"]["refName"] == "Pending Fulfillment"
 
 
-def test_a_transform_that_does_not_exist_is_refused(tenant: Any) -> None:
+def test_a_transform_that_does_not_exist_is_refused(tenant: Tenant) -> None:
     customer = tenant.customer()
     assert tenant.refusal(tenant.send("POST", f"customer/{customer}/!transform/invoice"))[:2] == (
         400,
@@ -222,21 +224,21 @@ def test_a_transform_that_does_not_exist_is_refused(tenant: Any) -> None:
     )
 
 
-def test_a_project_becomes_an_order(tenant: Any) -> None:
+def test_a_project_becomes_an_order(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer())
     response = tenant.send("POST", f"job/{job}/!transform/salesOrder", {"item": {"items": [line()]}})
     order = tenant.read(f"salesOrder/{response.headers['location'].rsplit('/', 1)[1]}")
     assert order["job"]["id"] == job
 
 
-def paid(tenant: Any, invoice: str, amount: object, **fields: Any) -> Any:
+def paid(tenant: Tenant, invoice: str, amount: object, **fields: Any) -> Any:
     apply = {"items": [{"doc": {"id": invoice}, "apply": True, "amount": amount, "line": 0}]}
     customer = tenant.read(f"invoice/{invoice}")["entity"]["id"]
     body = {"customer": {"id": customer}, "account": {"id": "1"}, "apply": apply, **fields}
     return tenant.send("POST", "customerPayment", body)
 
 
-def test_payments_settle_an_invoice(tenant: Any) -> None:
+def test_payments_settle_an_invoice(tenant: Tenant) -> None:
     invoice = tenant.simulator.bill(tenant.order(tenant.customer()))["id"]
     tenant.clock.advance(minutes=5)
     assert paid(tenant, invoice, 1500.25).status_code == 204
@@ -249,7 +251,7 @@ def test_payments_settle_an_invoice(tenant: Any) -> None:
     assert tenant.read(f"invoice/{invoice}")["status"]["refName"] == "Paid In Full"
 
 
-def test_a_payment_may_leave_the_invoices_timestamp_alone(tenant_with: Callable[..., Any]) -> None:
+def test_a_payment_may_leave_the_invoices_timestamp_alone(tenant_with: Callable[..., Tenant]) -> None:
     tenant = tenant_with(payment_touches_invoice=False)
     invoice = tenant.simulator.bill(tenant.order(tenant.customer()))["id"]
     tenant.clock.advance(minutes=5)
@@ -258,7 +260,7 @@ def test_a_payment_may_leave_the_invoices_timestamp_alone(tenant_with: Callable[
     assert (held["status"]["refName"], held["lastModifiedDate"]) == ("Paid In Full", "2026-11-23T18:00:00Z")
 
 
-def test_a_payment_is_changed_and_taken_back(tenant: Any) -> None:
+def test_a_payment_is_changed_and_taken_back(tenant: Tenant) -> None:
     """article_0224093711: lines are matched by the document, apply false or amount 0 takes one off."""
     invoice = tenant.simulator.bill(tenant.order(tenant.customer()))["id"]
     payment = paid(tenant, invoice, 2000).headers["location"].rsplit("/", 1)[1]
@@ -277,21 +279,21 @@ def test_a_payment_is_changed_and_taken_back(tenant: Any) -> None:
     assert tenant.read(f"invoice/{invoice}")["amountRemaining"] == 2000
 
 
-def test_a_payment_cannot_pass_what_is_due_or_what_was_paid(tenant: Any) -> None:
+def test_a_payment_cannot_pass_what_is_due_or_what_was_paid(tenant: Tenant) -> None:
     invoice = tenant.simulator.bill(tenant.order(tenant.customer()))["id"]
     assert tenant.refusal(paid(tenant, invoice, 2000.01)) == (400, "USER_ERROR", "apply.items[0].amount")
     assert tenant.refusal(paid(tenant, invoice, 2000, payment=1999)) == (400, "USER_ERROR", "apply")
     assert tenant.read(f"invoice/{invoice}")["amountPaid"] == 0
 
 
-def test_a_payment_is_for_invoices_of_its_own_customer(tenant: Any) -> None:
+def test_a_payment_is_for_invoices_of_its_own_customer(tenant: Tenant) -> None:
     invoice = tenant.simulator.bill(tenant.order(tenant.customer()))["id"]
     stranger = tenant.customer(companyName="Other")
     response = paid(tenant, invoice, 1, customer={"id": stranger})
     assert tenant.refusal(response) == (400, "INVALID_CONTENT", "apply.items[0].doc")
 
 
-def test_a_closed_period_takes_no_postings(tenant: Any) -> None:
+def test_a_closed_period_takes_no_postings(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer())
     tenant.simulator.close_period("2026-11-30")
     response = tenant.send("POST", f"salesOrder/{order}/!transform/invoice")
@@ -304,7 +306,7 @@ def test_a_closed_period_takes_no_postings(tenant: Any) -> None:
 # Time and expenses
 
 
-def test_time_is_entered_on_a_project_and_billed(tenant: Any) -> None:
+def test_time_is_entered_on_a_project_and_billed(tenant: Tenant) -> None:
     customer = tenant.customer()
     job = tenant.job(customer)
     task = tenant.make("projectTask", project={"id": job}, title="Design")
@@ -328,18 +330,18 @@ def test_time_is_entered_on_a_project_and_billed(tenant: Any) -> None:
     assert tenant.read(f"invoice/{invoice}")["total"] == 1500
 
 
-def test_a_duration_is_hours_and_minutes(tenant: Any) -> None:
+def test_a_duration_is_hours_and_minutes(tenant: Tenant) -> None:
     body = {"employee": {"id": "21"}, "hours": 7.5}
     assert tenant.refusal(tenant.send("POST", "timeBill", body)) == (400, "INVALID_CONTENT", "hours")
 
 
-def test_a_project_may_take_no_time(tenant: Any) -> None:
+def test_a_project_may_take_no_time(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer(), allowTime=False)
     body = {"employee": {"id": "21"}, "hours": "1:00", "customer": {"id": job}}
     assert tenant.refusal(tenant.send("POST", "timeBill", body)) == (400, "USER_ERROR", "customer")
 
 
-def test_an_expense_report_is_added_up_and_approved(tenant: Any) -> None:
+def test_an_expense_report_is_added_up_and_approved(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer())
     lines = [{"category": {"id": "1"}, "amount": 120.5, "customer": {"id": job}, "isBillable": True}, {"amount": 30}]
     report = tenant.make("expenseReport", entity={"id": "21"}, complete=True, expense={"items": lines})
@@ -350,7 +352,7 @@ def test_an_expense_report_is_added_up_and_approved(tenant: Any) -> None:
     assert tenant.read(f"expenseReport/{report}")["status"]["refName"] == "Approved by Accounting"
 
 
-def test_a_charge_is_rate_times_quantity(tenant: Any) -> None:
+def test_a_charge_is_rate_times_quantity(tenant: Tenant) -> None:
     """With the body of Oracle's sample in section_159310901448."""
     job = tenant.job(tenant.customer())
     body = {"stage": "READY_FOR_BILLING", "chargeDate": "2020-07-14", "chargeType": -19, "billingItem": 101}
@@ -361,7 +363,7 @@ def test_a_charge_is_rate_times_quantity(tenant: Any) -> None:
 # What people do
 
 
-def test_people_edit_by_hand(tenant: Any) -> None:
+def test_people_edit_by_hand(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer())
     tenant.clock.advance(minutes=1)
     tenant.simulator.edit("job", job, companyName="Renamed by hand")
@@ -372,7 +374,7 @@ def test_people_edit_by_hand(tenant: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["salesOrder", "invoice", "customerPayment"])
-def test_the_control_surface_shows_totals_and_lines(tenant: Any, kind: str) -> None:
+def test_the_control_surface_shows_totals_and_lines(tenant: Tenant, kind: str) -> None:
     tenant.simulator.pay(tenant.simulator.bill(tenant.order(tenant.customer()))["id"])
     [record] = tenant.http.get(f"/__sim/records/{kind}").json()
     assert record["total"] == 2000

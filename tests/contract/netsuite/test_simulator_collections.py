@@ -1,13 +1,13 @@
 """Lists of records: pages, the q parameter, many by id."""
 
-from typing import Any
-
 import pytest
+
+from tests.contract.netsuite.conftest import Tenant
 
 # Collections
 
 
-def test_a_collection_lists_ids_only_page_by_page(tenant: Any) -> None:
+def test_a_collection_lists_ids_only_page_by_page(tenant: Tenant) -> None:
     made = [tenant.customer(companyName=f"Customer {number}") for number in range(5)]
     page = tenant.send("GET", "customer", params={"limit": "2", "offset": "2"}).json()
     assert [item["id"] for item in page["items"]] == made[2:4]
@@ -26,7 +26,7 @@ def test_a_collection_lists_ids_only_page_by_page(tenant: Any) -> None:
         ({"limit": "1", "offset": "1000"}, "offset"),
     ],
 )
-def test_a_wrong_page_is_refused(tenant: Any, params: dict[str, str], wrong: str) -> None:
+def test_a_wrong_page_is_refused(tenant: Tenant, params: dict[str, str], wrong: str) -> None:
     error = tenant.error(tenant.send("GET", "customer", params=params))
     assert (error["o:errorCode"], error["o:errorQueryParam"]) == ("INVALID_PARAMETER", wrong)
 
@@ -48,7 +48,7 @@ def test_a_wrong_page_is_refused(tenant: Any, params: dict[str, str], wrong: str
         ('externalId IS "CUST-C"', ["Gamma Ltd"]),
     ],
 )
-def test_a_collection_is_filtered_by_q(tenant: Any, query: str, found: list[str]) -> None:
+def test_a_collection_is_filtered_by_q(tenant: Tenant, query: str, found: list[str]) -> None:
     tenant.customer(companyName="Alpha Inc", email="alpha@example.com", creditLimit=500)
     tenant.customer(companyName="Beta GmbH", subsidiary={"id": "2"})
     tenant.clock.advance(days=1)
@@ -65,12 +65,12 @@ def test_a_collection_is_filtered_by_q(tenant: Any, query: str, found: list[str]
     "query",
     ["compnyName IS x", "companyName LIKES x", "companyName IS", "creditLimit EQUAL x", "(companyName IS x", "a b c d"],
 )
-def test_a_wrong_q_is_refused(tenant: Any, query: str) -> None:
+def test_a_wrong_q_is_refused(tenant: Tenant, query: str) -> None:
     error = tenant.error(tenant.send("GET", "customer", params={"q": query}))
     assert (error["o:errorCode"], error["o:errorQueryParam"]) == ("INVALID_PARAMETER", "q")
 
 
-def test_records_are_read_many_at_a_time_by_their_ids(tenant: Any) -> None:
+def test_records_are_read_many_at_a_time_by_their_ids(tenant: Tenant) -> None:
     one, two = tenant.customer(externalId="CUST-1"), tenant.customer(companyName="Beta")
     params = {"ids": f"eid:CUST-1,{two}", "expandRecords": "true"}
     items = tenant.send("GET", "customer", params=params).json()["items"]

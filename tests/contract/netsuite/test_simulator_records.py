@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.netsuite.conftest import Tenant
+
 STRICT = {"X-NetSuite-PropertyNameValidation": "Error"}
 LINE = {"item": {"id": "101"}, "quantity": 2, "rate": 100}
 
@@ -12,7 +14,7 @@ LINE = {"item": {"id": "101"}, "quantity": 2, "rate": 100}
 # Creating and reading
 
 
-def test_a_creation_answers_with_the_place_of_the_record_and_no_body(tenant: Any) -> None:
+def test_a_creation_answers_with_the_place_of_the_record_and_no_body(tenant: Tenant) -> None:
     response = tenant.send("POST", "customer", {"companyName": "Acme Corp", "subsidiary": {"id": "1"}})
 
     assert response.status_code == 204
@@ -20,7 +22,7 @@ def test_a_creation_answers_with_the_place_of_the_record_and_no_body(tenant: Any
     assert response.headers["location"] == f"{tenant.simulator.base_url}/services/rest/record/v1/customer/641"
 
 
-def test_a_customer_gets_its_defaults(tenant: Any) -> None:
+def test_a_customer_gets_its_defaults(tenant: Tenant) -> None:
     customer = tenant.read(f"customer/{tenant.customer(subsidiary={'id': '2'}, externalId='CUST-1')}")
 
     assert customer["entityId"] == "CUST1001"
@@ -35,7 +37,7 @@ def test_a_customer_gets_its_defaults(tenant: Any) -> None:
     }
 
 
-def test_a_person_needs_a_name_and_no_company(tenant: Any) -> None:
+def test_a_person_needs_a_name_and_no_company(tenant: Tenant) -> None:
     body = {"firstName": "John", "lastName": "Smith", "isPerson": True, "subsidiary": {"id": "1"}}
     customer = tenant.make("customer", **body)
     assert tenant.read(f"customer/{customer}")["altName"] == "John Smith"
@@ -59,19 +61,19 @@ def test_a_person_needs_a_name_and_no_company(tenant: Any) -> None:
         ("customerSubsidiaryRelationship", {}, "Entity, Subsidiary"),
     ],
 )
-def test_a_missing_mandatory_field_is_a_user_error(tenant: Any, kind: str, body: dict[str, Any], labels: str) -> None:
+def test_a_missing_field_is_a_user_error(tenant: Tenant, kind: str, body: dict[str, Any], labels: str) -> None:
     error = tenant.error(tenant.send("POST", kind, body))
 
     assert (error["status"], error["o:errorCode"]) == (400, "USER_ERROR")
     assert error["detail"].endswith(f"Please enter value(s) for: {labels}")
 
 
-def test_an_order_needs_a_line(tenant: Any) -> None:
+def test_an_order_needs_a_line(tenant: Tenant) -> None:
     response = tenant.send("POST", "salesOrder", {"entity": {"id": tenant.customer()}, "item": {"items": []}})
     assert tenant.refusal(response) == (400, "USER_ERROR", "item")
 
 
-def test_sublists_are_links_until_they_are_expanded(tenant: Any) -> None:
+def test_sublists_are_links_until_they_are_expanded(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer())
 
     plain = tenant.send("GET", f"salesOrder/{order}").json()
@@ -84,7 +86,7 @@ def test_sublists_are_links_until_they_are_expanded(tenant: Any) -> None:
     assert line["amount"] == Decimal(2000)
 
 
-def test_a_sublist_and_a_line_have_their_own_places(tenant: Any) -> None:
+def test_a_sublist_and_a_line_have_their_own_places(tenant: Tenant) -> None:
     order = tenant.order(tenant.customer(), LINE, {**LINE, "rate": 75})
     links = tenant.send("GET", f"salesOrder/{order}/item").json()
     assert [list(line) for line in links["items"]] == [["links"], ["links"]]
@@ -92,7 +94,7 @@ def test_a_sublist_and_a_line_have_their_own_places(tenant: Any) -> None:
     assert tenant.send("GET", f"salesOrder/{order}/item/3").status_code == 404
 
 
-def test_fields_selects_body_fields(tenant: Any) -> None:
+def test_fields_selects_body_fields(tenant: Tenant) -> None:
     customer = tenant.customer(email="ap@acme.example")
     body = tenant.send("GET", f"customer/{customer}", params={"fields": "companyName,email"}).json()
     assert set(body) == {"links", "companyName", "email"}
@@ -100,18 +102,18 @@ def test_fields_selects_body_fields(tenant: Any) -> None:
     assert tenant.error(wrong)["o:errorQueryParam"] == "fields"
 
 
-def test_simple_enum_format_shows_bare_ids(tenant: Any) -> None:
+def test_simple_enum_format_shows_bare_ids(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer(), jobBillingType={"id": "3"})
     assert tenant.read(f"job/{job}")["jobBillingType"] == {"id": "3", "refName": "Fixed Bid, Milestone"}
     simple = tenant.send("GET", f"job/{job}", params={"simpleEnumFormat": "true"}).json()
     assert simple["jobBillingType"] == "3"
 
 
-def test_fields_without_a_value_are_left_out(tenant: Any) -> None:
+def test_fields_without_a_value_are_left_out(tenant: Tenant) -> None:
     assert "email" not in tenant.read(f"customer/{tenant.customer()}")
 
 
-def test_record_and_field_names_ignore_case(tenant: Any) -> None:
+def test_record_and_field_names_ignore_case(tenant: Tenant) -> None:
     """Oracle's own samples: section_1545141395 sends companyname, section_89160926072 posts to BillingSchedule."""
     response = tenant.send(
         "POST", "Customer", {"entityid": "New", "companyname": "Mine", "subsidiary": {"id": "1"}}, headers=STRICT
@@ -121,11 +123,11 @@ def test_record_and_field_names_ignore_case(tenant: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["customer/99999", "customer/eid:NOBODY", "jobResource", "chargeRule/1"])
-def test_what_does_not_exist_is_not_found(tenant: Any, path: str) -> None:
+def test_what_does_not_exist_is_not_found(tenant: Tenant, path: str) -> None:
     assert tenant.refusal(tenant.send("GET", path)) == (404, "NONEXISTENT_ID", None)
 
 
-def test_set_up_records_may_only_be_read(tenant: Any) -> None:
+def test_set_up_records_may_only_be_read(tenant: Tenant) -> None:
     assert tenant.read("subsidiary/2")["name"] == "Northwind Services GmbH"
     assert tenant.read("currency/6")["currencyPrecision"] == 0
     assert tenant.read("term/7")["daysUntilNetDue"] == 60
@@ -137,13 +139,13 @@ def test_set_up_records_may_only_be_read(tenant: Any) -> None:
 # Names and values
 
 
-def test_an_unknown_field_is_dropped_with_no_more_than_a_warning_header(tenant: Any) -> None:
+def test_an_unknown_field_is_dropped_with_no_more_than_a_warning_header(tenant: Tenant) -> None:
     response = tenant.send("POST", "customer", {"companyName": "Acme", "subsidiary": {"id": "1"}, "compnyName": "x"})
     assert response.status_code == 204
     assert "compnyName" in response.headers["warning"]
 
 
-def test_an_unknown_field_can_be_ignored_in_silence(tenant: Any) -> None:
+def test_an_unknown_field_can_be_ignored_in_silence(tenant: Tenant) -> None:
     response = tenant.send(
         "POST",
         "customer",
@@ -154,7 +156,7 @@ def test_an_unknown_field_can_be_ignored_in_silence(tenant: Any) -> None:
     assert "warning" not in response.headers
 
 
-def test_an_unknown_field_is_refused_on_demand_with_its_path(tenant: Any) -> None:
+def test_an_unknown_field_is_refused_on_demand_with_its_path(tenant: Tenant) -> None:
     customer = tenant.customer()
     body = {"entity": {"id": customer}, "item": {"items": [LINE, {**LINE, "quantitty": 1}]}}
     response = tenant.send("POST", "salesOrder", body, headers=STRICT)
@@ -172,12 +174,12 @@ def test_an_unknown_field_is_refused_on_demand_with_its_path(tenant: Any) -> Non
         ("salesOrder", "orderLine"),
     ],
 )
-def test_what_rest_does_not_support_is_an_unknown_field(tenant: Any, kind: str, field: str) -> None:
+def test_what_rest_does_not_support_is_an_unknown_field(tenant: Tenant, kind: str, field: str) -> None:
     response = tenant.send("POST", kind, {field: "1"}, headers=STRICT)
     assert tenant.refusal(response) == (400, "INVALID_CONTENT", field)
 
 
-def test_a_value_of_the_wrong_syntax_is_refused_with_its_path(tenant: Any) -> None:
+def test_a_value_of_the_wrong_syntax_is_refused_with_its_path(tenant: Tenant) -> None:
     customer = tenant.customer()
     body = {"entity": {"id": customer}, "item": {"items": [{**LINE, "quantity": "two"}]}}
     assert tenant.refusal(tenant.send("POST", "salesOrder", body)) == (400, "INVALID_CONTENT", "item.items[0].quantity")
@@ -187,19 +189,19 @@ def test_a_value_of_the_wrong_syntax_is_refused_with_its_path(tenant: Any) -> No
     ("field", "value"),
     [("isInactive", "F"), ("startDate", "1/5/2026"), ("creditLimit", "5"), ("email", True), ("subsidiary", 1.5)],
 )
-def test_values_have_to_be_of_the_type_of_their_field(tenant: Any, field: str, value: object) -> None:
+def test_values_have_to_be_of_the_type_of_their_field(tenant: Tenant, field: str, value: object) -> None:
     body = {"companyName": "Acme", "subsidiary": {"id": "1"}, field: value}
     assert tenant.refusal(tenant.send("POST", "customer", body)) == (400, "INVALID_CONTENT", field)
 
 
-def test_a_wrong_value_can_be_dropped_with_a_warning(tenant: Any) -> None:
+def test_a_wrong_value_can_be_dropped_with_a_warning(tenant: Tenant) -> None:
     body = {"companyName": "Acme", "subsidiary": {"id": "1"}, "creditLimit": "lots"}
     response = tenant.send("POST", "customer", body, headers={"X-NetSuite-PropertyValueValidation": "Warning"})
     assert response.status_code == 204
     assert "creditLimit" in response.headers["warning"]
 
 
-def test_a_body_that_is_no_json_is_refused(tenant: Any) -> None:
+def test_a_body_that_is_no_json_is_refused(tenant: Tenant) -> None:
     response = tenant.http.post("/services/rest/record/v1/customer", content=b"{")
     assert tenant.refusal(response) == (400, "INVALID_CONTENT", None)
 
@@ -207,7 +209,7 @@ def test_a_body_that_is_no_json_is_refused(tenant: Any) -> None:
 # References
 
 
-def test_a_reference_to_nothing_is_refused_whatever_the_headers_say(tenant: Any) -> None:
+def test_a_reference_to_nothing_is_refused_whatever_the_headers_say(tenant: Tenant) -> None:
     """The very answer of section_156570709583, Request with an Invalid Body."""
     customer = tenant.customer()
     body = {"entity": {"id": customer}, "item": {"items": [{"item": {"id": 9999}, "amount": 1}]}}
@@ -217,19 +219,19 @@ def test_a_reference_to_nothing_is_refused_whatever_the_headers_say(tenant: Any)
     assert error["detail"].endswith("Invalid Field Value 9999 for the following field: item")
 
 
-def test_references_are_taken_by_object_by_bare_id_and_by_external_id(tenant: Any) -> None:
+def test_references_are_taken_by_object_by_bare_id_and_by_external_id(tenant: Tenant) -> None:
     customer = tenant.customer(externalId="CUST-1")
     for entity in ({"id": customer}, {"id": int(customer)}, customer, {"externalId": "CUST-1"}):
         response = tenant.send("POST", "salesOrder", {"entity": entity, "item": {"items": [LINE]}})
         assert response.status_code == 204, response.text
 
 
-def test_an_unknown_external_id_in_a_reference_is_an_invalid_key(tenant: Any) -> None:
+def test_an_unknown_external_id_in_a_reference_is_an_invalid_key(tenant: Tenant) -> None:
     response = tenant.send("POST", "job", {"companyName": "P", "parent": {"externalId": "CUST-404"}})
     assert tenant.refusal(response) == (400, "INVALID_KEY_OR_REF", "parent")
 
 
-def test_choices_are_taken_by_id_or_by_reference_name(tenant: Any) -> None:
+def test_choices_are_taken_by_id_or_by_reference_name(tenant: Tenant) -> None:
     customer = tenant.customer()
     for given in ({"id": "3"}, "3", {"refName": "Fixed Bid, Milestone"}):
         job = tenant.job(customer, jobBillingType=given)
@@ -241,7 +243,7 @@ def test_choices_are_taken_by_id_or_by_reference_name(tenant: Any) -> None:
 # Customers, contacts and projects
 
 
-def test_a_contact_takes_the_subsidiary_of_its_company_and_is_listed_there(tenant: Any) -> None:
+def test_a_contact_takes_the_subsidiary_of_its_company_and_is_listed_there(tenant: Tenant) -> None:
     customer = tenant.customer(subsidiary={"id": "2"})
     contact = tenant.make("contact", firstName="Jane", lastName="Doe", company={"id": customer})
     assert tenant.read(f"contact/{contact}")["entityId"] == "Jane Doe"
@@ -256,7 +258,7 @@ def test_a_contact_takes_the_subsidiary_of_its_company_and_is_listed_there(tenan
     assert tenant.read(f"customer/{customer}")["contactRoles"]["items"] == []
 
 
-def test_two_contacts_of_a_company_cannot_share_a_name(tenant: Any) -> None:
+def test_two_contacts_of_a_company_cannot_share_a_name(tenant: Tenant) -> None:
     customer, other = tenant.customer(), tenant.customer(companyName="Other")
     tenant.make("contact", entityId="Jane Doe", company={"id": customer})
     tenant.make("contact", entityId="Jane Doe", company={"id": other})
@@ -264,13 +266,13 @@ def test_two_contacts_of_a_company_cannot_share_a_name(tenant: Any) -> None:
     assert tenant.refusal(response) == (400, "USER_ERROR", "entityId")
 
 
-def test_a_customer_cannot_stand_above_itself(tenant: Any) -> None:
+def test_a_customer_cannot_stand_above_itself(tenant: Tenant) -> None:
     top = tenant.customer()
     below = tenant.customer(companyName="Below", parent={"id": top})
     assert tenant.refusal(tenant.send("PATCH", f"customer/{top}", {"parent": {"id": below}}))[2] == "parent"
 
 
-def test_a_project_gets_its_defaults_and_its_margin(tenant: Any) -> None:
+def test_a_project_gets_its_defaults_and_its_margin(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer(), estimatedRevenue=100000.00, estimatedCost=60000.5)
     project = tenant.read(f"job/{job}")
     assert project["entityId"] == "PRJ1001"
@@ -279,7 +281,7 @@ def test_a_project_gets_its_defaults_and_its_margin(tenant: Any) -> None:
     assert project["estimatedGrossProfitPercent"] == Decimal("40")
 
 
-def test_a_project_in_another_subsidiary_needs_a_relationship(tenant: Any) -> None:
+def test_a_project_in_another_subsidiary_needs_a_relationship(tenant: Tenant) -> None:
     customer = tenant.customer(currencyList={"items": [{"currency": {"id": "4"}}]})
     body = {"companyName": "P", "parent": {"id": customer}, "subsidiary": {"id": "2"}, "currency": {"id": "4"}}
     assert tenant.refusal(tenant.send("POST", "job", body)) == (400, "INVALID_CONTENT", "subsidiary")
@@ -287,7 +289,7 @@ def test_a_project_in_another_subsidiary_needs_a_relationship(tenant: Any) -> No
     assert tenant.send("POST", "job", body).status_code == 204
 
 
-def test_a_currency_has_to_be_one_of_the_customers(tenant: Any) -> None:
+def test_a_currency_has_to_be_one_of_the_customers(tenant: Tenant) -> None:
     customer = tenant.customer()
     body = {"entity": {"id": customer}, "currency": {"id": "4"}, "item": {"items": [LINE]}}
     assert tenant.refusal(tenant.send("POST", "salesOrder", body)) == (400, "INVALID_CONTENT", "currency")
@@ -295,7 +297,7 @@ def test_a_currency_has_to_be_one_of_the_customers(tenant: Any) -> None:
     assert tenant.send("POST", "salesOrder", body).status_code == 204
 
 
-def test_the_currency_is_fixed_by_the_first_transaction(tenant: Any) -> None:
+def test_the_currency_is_fixed_by_the_first_transaction(tenant: Tenant) -> None:
     customer = tenant.customer()
     assert tenant.send("PATCH", f"customer/{customer}", {"currency": {"id": "4"}}).status_code == 204
     tenant.order(customer)
@@ -303,7 +305,7 @@ def test_the_currency_is_fixed_by_the_first_transaction(tenant: Any) -> None:
     assert tenant.refusal(response) == (400, "USER_ERROR", "currency")
 
 
-def test_the_subsidiary_is_fixed_by_the_first_posting(tenant: Any) -> None:
+def test_the_subsidiary_is_fixed_by_the_first_posting(tenant: Tenant) -> None:
     customer = tenant.customer()
     order = tenant.order(customer)
     assert tenant.send("PATCH", f"customer/{customer}", {"subsidiary": {"id": "3"}}).status_code == 204
@@ -313,7 +315,7 @@ def test_the_subsidiary_is_fixed_by_the_first_posting(tenant: Any) -> None:
     assert tenant.refusal(response) == (400, "USER_ERROR", "subsidiary")
 
 
-def test_a_record_with_dependents_cannot_be_deleted(tenant: Any) -> None:
+def test_a_record_with_dependents_cannot_be_deleted(tenant: Tenant) -> None:
     customer = tenant.customer()
     job = tenant.job(customer)
     order = tenant.order(customer, job={"id": job})
@@ -322,7 +324,7 @@ def test_a_record_with_dependents_cannot_be_deleted(tenant: Any) -> None:
         assert tenant.refusal(tenant.send("DELETE", path))[:2] == (400, "USER_ERROR")
 
 
-def test_a_task_belongs_to_a_project(tenant: Any) -> None:
+def test_a_task_belongs_to_a_project(tenant: Tenant) -> None:
     """With the body of Oracle's sample in article_68093010260."""
     customer = tenant.customer()
     job, other = tenant.job(customer), tenant.job(customer, companyName="Other")

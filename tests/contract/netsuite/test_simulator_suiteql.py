@@ -1,9 +1,12 @@
 """SuiteQL: the queries a poller sends, and how the account prints what it finds."""
 
+from collections.abc import Callable
 from datetime import UTC
-from typing import Any
+from decimal import Decimal
 
 import pytest
+
+from tests.contract.netsuite.conftest import Tenant
 
 POLL = """
     SELECT t.id, t.tranid, t.type, t.status, t.entity, t.externalid, t.foreigntotal, t.foreignamountunpaid,
@@ -15,7 +18,7 @@ POLL = """
 
 
 @pytest.fixture
-def billed(tenant: Any) -> Any:
+def billed(tenant: Tenant) -> Tenant:
     """Two orders of one customer, the first billed and partly paid a minute apart."""
     customer = tenant.customer(externalId="CUST-1")
     first = tenant.order(customer, externalId="SO-1")
@@ -23,11 +26,11 @@ def billed(tenant: Any) -> Any:
     tenant.clock.advance(minutes=1)
     invoice = tenant.simulator.bill(first, externalId="INV-1")["id"]
     tenant.clock.advance(minutes=1)
-    tenant.simulator.pay(invoice, 500)
+    tenant.simulator.pay(invoice, Decimal(500))
     return tenant
 
 
-def test_a_poll_finds_invoices_and_payments_since_a_moment(billed: Any) -> None:
+def test_a_poll_finds_invoices_and_payments_since_a_moment(billed: Tenant) -> None:
     assert billed.rows(POLL, "2026-11-23 00:00:00") == [
         {
             "id": "103",
@@ -55,13 +58,13 @@ def test_a_poll_finds_invoices_and_payments_since_a_moment(billed: Any) -> None:
     assert len(billed.rows(POLL, "2026-11-23 10:02:00")) == 2
 
 
-def test_account_time_may_be_utc(tenant_with: Any) -> None:
+def test_account_time_may_be_utc(tenant_with: Callable[..., Tenant]) -> None:
     tenant = tenant_with(time_zone=UTC)
     tenant.simulator.bill(tenant.order(tenant.customer()))
     assert [row["lm"] for row in tenant.rows(POLL, "2026-11-23 18:00:00")] == ["2026-11-23 18:00:00"]
 
 
-def test_orders_invoices_and_payments_hang_together_by_links(billed: Any) -> None:
+def test_orders_invoices_and_payments_hang_together_by_links(billed: Tenant) -> None:
     query = """
         SELECT l.previousdoc, l.previoustype, l.nextdoc, l.nexttype, l.linktype, t.tranid
         FROM NextTransactionLineLink l INNER JOIN transaction t ON t.id = l.nextdoc
@@ -148,11 +151,11 @@ def test_orders_invoices_and_payments_hang_together_by_links(billed: Any) -> Non
         ),
     ],
 )
-def test_queries(billed: Any, query: str, rows: list[dict[str, str]]) -> None:
+def test_queries(billed: Tenant, query: str, rows: list[dict[str, str]]) -> None:
     assert billed.rows(query) == rows
 
 
-def test_projects_and_tasks_are_tables(tenant: Any) -> None:
+def test_projects_and_tasks_are_tables(tenant: Tenant) -> None:
     job = tenant.job(tenant.customer(), externalId="PROJ-1", estimatedRevenue=1000, estimatedCost=400)
     tenant.make("projectTask", project={"id": job}, title="Design", externalId="TASK-1")
     query = """
@@ -165,7 +168,7 @@ def test_projects_and_tasks_are_tables(tenant: Any) -> None:
     assert tenant.rows("SELECT type FROM entity WHERE externalid = 'PROJ-1'") == [{"type": "Job"}]
 
 
-def test_results_come_in_pages(billed: Any) -> None:
+def test_results_come_in_pages(billed: Tenant) -> None:
     page = billed.query("SELECT id FROM transaction ORDER BY id", limit="2", offset="2").json()
     assert [row["id"] for row in page["items"]] == ["103", "104"]
     assert page["items"][0]["links"] == []
@@ -175,7 +178,7 @@ def test_results_come_in_pages(billed: Any) -> None:
     assert error["o:errorQueryParam"] == "offset"
 
 
-def test_the_prefer_header_is_required(tenant: Any) -> None:
+def test_the_prefer_header_is_required(tenant: Tenant) -> None:
     response = tenant.send("POST", "/services/rest/query/v1/suiteql", {"q": "SELECT id FROM customer"})
     error = tenant.error(response)
     assert (error["status"], error["o:errorHeader"]) == (400, "Prefer")
@@ -201,13 +204,13 @@ def test_the_prefer_header_is_required(tenant: Any) -> None:
         "SELECT id; SELECT id",
     ],
 )
-def test_what_it_cannot_read_is_an_invalid_parameter(tenant: Any, query: str) -> None:
+def test_what_it_cannot_read_is_an_invalid_parameter(tenant: Tenant, query: str) -> None:
     tenant.customer()
     response = tenant.query(query, "1")
     assert tenant.refusal(response)[:2] == (400, "INVALID_PARAMETER")
 
 
-def test_a_body_without_a_query_is_refused(tenant: Any) -> None:
+def test_a_body_without_a_query_is_refused(tenant: Tenant) -> None:
     response = tenant.send(
         "POST", "/services/rest/query/v1/suiteql", {"query": "SELECT id FROM customer"}, headers={"Prefer": "transient"}
     )

@@ -248,9 +248,7 @@ def test_a_company_code_and_a_sales_area_are_added_later(tenant: Any) -> None:
     area = a_sales_area(
         SalesOrganization="1710",
         Currency="USD",
-        to_SalesAreaTax=[
-            {"DepartureCountry": "US", "CustomerTaxCategory": "UTXJ", "CustomerTaxClassification": "1"}
-        ],
+        to_SalesAreaTax=[{"DepartureCountry": "US", "CustomerTaxCategory": "UTXJ", "CustomerTaxClassification": "1"}],
     )
     created = tenant.make(f"{SERVICE}/A_CustomerSalesArea", Customer=customer, **area)
     assert created["to_SalesAreaTax"]["results"][0]["Customer"] == customer

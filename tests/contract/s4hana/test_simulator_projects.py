@@ -99,7 +99,9 @@ def test_the_project_is_the_root_of_its_elements(tenant: Any) -> None:
 def test_a_change_of_the_project_shows_in_its_root(tenant: Any) -> None:
     project = tenant.project()
     path = f"{PROJECTS}(guid'{project['ProjectUUID']}')"
-    assert tenant.change(path, ProjectDescription="Acme rollout II", ResponsibleCostCenter="17101601").status_code == 204
+    assert (
+        tenant.change(path, ProjectDescription="Acme rollout II", ResponsibleCostCenter="17101601").status_code == 204
+    )
     assert tenant.read(path)["CompanyCode"] == "1710"
     assert elements(tenant, project)["PRJ-1"]["ProjectElementDescription"] == "Acme rollout II"
 
@@ -149,6 +151,16 @@ def test_an_element_cannot_hang_in_another_project(tenant: Any) -> None:
     assert tenant.refusal(tenant.send("POST", ELEMENTS, body))[0] == 400
 
 
+def test_a_new_number_must_be_free(tenant: Any) -> None:
+    project, _ = tenant.project("A"), tenant.project("B")
+    path = f"{PROJECTS}(guid'{project['ProjectUUID']}')"
+    assert tenant.refusal(tenant.change(path, Project="B")) == (400, "Project B already exists")
+    element = f"{ELEMENTS}(guid'{elements(tenant, project)['A-1']['ProjectElementUUID']}')"
+    assert tenant.refusal(tenant.change(element, ProjectElement="B-1")) == (400, "Project element B-1 already exists")
+    assert tenant.change(path, Project="C").status_code == 204
+    assert elements(tenant, project).keys() == {"C", "A-1", "A-2"}
+
+
 # Concurrency: nothing but an asterisk
 
 
@@ -182,7 +194,9 @@ def test_a_project_manager_is_added_below_the_project(tenant: Any) -> None:
     assert member["ProjectUUID"] == project["ProjectUUID"]
     assert tenant.refusal(tenant.send("POST", team, manager)) == (400, "Mara Lind is a team member already")
     gone = tenant.send(
-        "DELETE", f"{SERVICE}/A_EnterpriseProjectTeamMember(guid'{member['TeamMemberUUID']}')", headers={"If-Match": "*"}
+        "DELETE",
+        f"{SERVICE}/A_EnterpriseProjectTeamMember(guid'{member['TeamMemberUUID']}')",
+        headers={"If-Match": "*"},
     )
     assert gone.status_code == 204
     assert tenant.rows(f"{SERVICE}/A_EntTeamMemberEntitlement") == []

@@ -257,6 +257,13 @@ def test_a_collection_below_an_entity_takes_options(tenant: Any) -> None:
     assert sorted(each["BusinessPartnerRole"] for each in roles) == ["FLCU00", "FLCU01"]
 
 
+def test_a_record_is_not_found_under_what_it_was_called_before(tenant: Any) -> None:
+    customer = tenant.customer(SearchTerm1="OLD")
+    tenant.change(f"{PARTNERS}('{customer}')", SearchTerm1="NEW")
+    assert tenant.rows(PARTNERS, filter="SearchTerm1 eq 'OLD'") == []
+    assert len(tenant.rows(PARTNERS, filter="SearchTerm1 eq 'NEW'")) == 1
+
+
 # Formats
 
 

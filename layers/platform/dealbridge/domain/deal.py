@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 
 from dealbridge.domain.keys import DealKey
-from dealbridge.domain.model import Instant, Model, Number
+from dealbridge.domain.model import Instant, Model, Number, Text
 from dealbridge.domain.money import CurrencyCode, Money
 from dealbridge.domain.parties import Account, Person
 
@@ -40,8 +40,8 @@ class DealKind(StrEnum):
 class Milestone(Model):
     """A dated part of a milestone-billed line."""
 
-    id: str
-    name: str
+    id: Text
+    name: Text
     due: date
     amount: Money
 
@@ -49,9 +49,9 @@ class Milestone(Model):
 class DealLine(Model):
     """One sold line. `amount` is the line's total after discount; `rate` is the price of one `quantity`."""
 
-    id: str
+    id: Text
     service_line: str | None = None
-    description: str
+    description: Text
     quantity: Number
     rate: Number | None = None
     amount: Money
@@ -73,9 +73,9 @@ class Deal(Model):
 
     key: DealKey
     revision: str
-    name: str
+    name: Text
     won: bool
-    stage: str
+    stage: Text
     close_date: date | None = None
     currency: CurrencyCode
     amount: Money

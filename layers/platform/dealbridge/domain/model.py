@@ -5,7 +5,7 @@ import json
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 
 class Model(BaseModel):
@@ -34,16 +34,25 @@ def content_hash(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+DIGITS = 18
+"""What the CRMs' numbers hold at most before the point; far within the 28 digits that Decimal counts with."""
+
+
 def plain(value: Decimal) -> Decimal:
     """The same number without trailing zeros or exponent: 10.500 → 10.5, so that equal numbers print and hash alike."""
     if not value.is_finite():
         raise ValueError("must be a finite number")
+    if value.adjusted() >= DIGITS:
+        raise ValueError(f"must have at most {DIGITS} digits before the point")
     normal = value.normalize()
     return normal.quantize(Decimal(1)) if normal.as_tuple().exponent > 0 else normal  # type: ignore[operator]
 
 
 Number = Annotated[Decimal, AfterValidator(plain)]
 """A quantity, rate or percentage; prints the same for equal numbers."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""A text that must say something: an id or a name that the systems outside insist upon."""
 
 Instant = AwareDatetime
 """A moment; naive datetimes are refused."""

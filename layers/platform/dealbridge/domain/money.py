@@ -6,7 +6,9 @@ remainders, earlier parts first.
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from math import floor
 from typing import Annotated, Self
 
 from pydantic import StringConstraints, field_validator
@@ -91,17 +93,20 @@ class Money(Model):
 def allocate(total: Money, weights: Sequence[Decimal]) -> list[Money]:
     """A total of whole minor units in parts proportional to the weights; the parts add up to the total exactly.
 
-    Raises ValueError where there are no weights, a negative one, or they sum to zero.
+    Raises ValueError where there are no weights, a negative one, they sum to zero, or the total is not whole.
     """
-    whole = sum(weights, Decimal(0))
-    if not weights or whole <= 0 or min(weights) < 0:
+    whole = sum(map(Fraction, weights), Fraction(0))
+    if whole <= 0 or min(weights) < 0:
         raise ValueError("weights: at least one, none negative, not all zero")
+    if not total.is_whole:
+        raise ValueError(f"{total}: not a whole number of minor units")
     unit = minor_unit(total.currency)
     sign = -1 if total.amount < 0 else 1
-    exact = [abs(total.amount) * weight / whole for weight in weights]
-    parts = [share.quantize(unit, ROUND_DOWN) for share in exact]
-    missing = int((abs(total.amount) - sum(parts, Decimal(0))) / unit)
+    units = int(abs(total.amount) / unit)
+    # Fractions, since Decimal rounds a division: shares that are rounded up could add up to more than the total.
+    exact = [units * Fraction(weight) / whole for weight in weights]
+    parts = [floor(share) for share in exact]
     order = sorted(range(len(parts)), key=lambda index: (parts[index] - exact[index], index))
-    for index in order[:missing]:
-        parts[index] += unit
-    return [Money(amount=sign * part, currency=total.currency) for part in parts]
+    for index in order[: units - sum(parts)]:
+        parts[index] += 1
+    return [Money(amount=sign * part * unit, currency=total.currency) for part in parts]

@@ -1,7 +1,7 @@
 """Who sells and who buys."""
 
 from dealbridge.domain.keys import ConnectionId
-from dealbridge.domain.model import Model
+from dealbridge.domain.model import Model, Text
 from dealbridge.domain.money import CurrencyCode
 
 
@@ -25,8 +25,8 @@ class TaxRegistration(Model):
 class Account(Model):
     """A CRM account with its parents; `parent` is the next one up, to any depth."""
 
-    id: str
-    name: str
+    id: Text
+    name: Text
     legal_name: str | None = None
     email: str | None = None
     phone: str | None = None
@@ -50,9 +50,9 @@ class Account(Model):
 class Person(Model):
     """A contact of the CRM, with the role played in this deal."""
 
-    id: str
+    id: Text
     first_name: str | None = None
-    last_name: str
+    last_name: Text
     email: str | None = None
     phone: str | None = None
     role: str | None = None

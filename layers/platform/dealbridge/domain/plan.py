@@ -87,9 +87,9 @@ class Plan(Model):
     deal: DealKey
     snapshot_hash: str
     mapping_version: str
-    entities: tuple[str, ...]
+    entities: tuple[str, ...] = ()
     """The legal entities that bill part of the deal; their engagements are applied independently of one another."""
-    operations: tuple[Operation, ...]
+    operations: tuple[Operation, ...] = ()
 
     @property
     def hash(self) -> str:

@@ -22,12 +22,16 @@ def entry(deal: str, head: Mapping[str, Any], what: str, at: str, detail: Mappin
     }
 
 
-def broken_at(entries: Iterable[Mapping[str, Any]]) -> int | None:
-    """The number of the first entry that was altered, lost or put in later; None where the chain holds."""
+def broken_at(entries: Iterable[Mapping[str, Any]], head: Mapping[str, Any]) -> int | None:
+    """The number of the first entry that was altered, lost or put in later; None where the chain holds.
+
+    The head of the deal says how many there are and the last one's hash: entries cut off at the end show too.
+    """
     before, expected = FIRST, 1
     for each in entries:
         body = {name: each[name] for name in ("number", "at", "what", "detail", "before")}
         if each["number"] != expected or each["before"] != before or content_hash(body) != each["hash"]:
             return expected
         before, expected = each["hash"], expected + 1
-    return None
+    last = (int(head.get("audit_number", 0)), head.get("audit_hash", FIRST))
+    return None if last == (expected - 1, before) else expected

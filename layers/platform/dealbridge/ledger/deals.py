@@ -71,6 +71,15 @@ class Outcome:
     """Begin a next run at once, hints or not."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a run has ended, as recorded: by this attempt of ending it or by an earlier one."""
+
+    state: DealState
+    following: RunTicket | None
+    """The run that holds the deal from here on."""
+
+
 class Deals:
     """Heads of deals in the ledger."""
 
@@ -121,7 +130,7 @@ class Deals:
         head = self.head(deal)
         return head is not None and head.get("lease_run") == run
 
-    def finish(self, deal: DealKey, run: str, outcome: Outcome, now: datetime) -> RunTicket | None:
+    def finish(self, deal: DealKey, run: str, outcome: Outcome, now: datetime) -> Ended:
         """End a run. The next run, where hints came in meanwhile or `again` says so, holds the deal from here on.
 
         Done twice it is done once. Raises LeaseLostError where another run holds the deal.
@@ -130,7 +139,7 @@ class Deals:
             head = self.head(deal) or {}
             ended = self._already_ended(deal, head, run)
             if ended is not None:
-                return ended.ticket
+                return ended
             if head.get("lease_run") != run:
                 raise LeaseLostError(f"{deal}: run {run} no longer holds the deal")
             pending = head.get("pending", [])
@@ -138,7 +147,7 @@ class Deals:
             if pending or outcome.again:
                 following = self._next(deal, head, pending, str(head.get("correlation_id", run)))
             if self._end(deal, head, run, outcome, following, now):
-                return following
+                return Ended(outcome.state, following)
         raise TransientError(f"ledger: {deal}: too many hints at once to end run {run}")
 
     # Inner steps
@@ -278,7 +287,7 @@ class Deals:
             }
         )
 
-    def _already_ended(self, deal: DealKey, head: Item, run: str) -> "_Ended | None":
+    def _already_ended(self, deal: DealKey, head: Item, run: str) -> Ended | None:
         """What an earlier attempt of ending this run decided."""
         number = int(head.get("run_number", 0))
         for candidate in range(number, max(0, number - 2), -1):
@@ -286,7 +295,7 @@ class Deals:
             if item is not None and item["run"] == run and "ended_at" in item:
                 follows = item.get("following")
                 held = head.get("lease_run") and follows == number
-                return _Ended(self._ticket(deal, head) if held else None)
+                return Ended(DealState(item["outcome"]), self._ticket(deal, head) if held else None)
         return None
 
     def _next(self, deal: DealKey, head: Item, hints: Sequence[Mapping[str, Any]], correlation_id: str) -> RunTicket:
@@ -301,11 +310,6 @@ class Deals:
             str(head.get("correlation_id", "")),
             tuple(head.get("lease_hints", [])),
         )
-
-
-@dataclass(frozen=True)
-class _Ended:
-    ticket: RunTicket | None
 
 
 _TRIES = 8

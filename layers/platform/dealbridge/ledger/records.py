@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from dealbridge.domain.keys import DealKey, Kind
-from dealbridge.domain.plan import SHARED_KINDS, Operation
+from dealbridge.domain.plan import SHARED_KINDS, Action, Operation
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import LeaseLostError, RecordBusyError
 from dealbridge.ledger.deals import deal_pk
@@ -41,7 +41,7 @@ class Intent:
     known: Applied | None
     unsettled: bool
     done: bool = False
-    """Another run has applied the very same payload: nothing to write."""
+    """The very same payload is applied already, by an attempt that died after or by another run: nothing to write."""
 
 
 class Records:
@@ -81,10 +81,10 @@ class Records:
         before = item.get("intent")
         known = self._applied(item) if "content" in item else None
         if (
-            operation.shared
-            and item.get("payload_hash") == operation.payload_hash
+            item.get("payload_hash") == operation.payload_hash
             and known
             and known.ref
+            and known.withdrawn == (operation.action is Action.WITHDRAW)
             and not before
         ):
             return Intent("", operation, known, unsettled=False, done=True)
@@ -158,7 +158,7 @@ class Records:
                 content=self._documents.pack({"record": operation.record, "codes": operation.codes}),
                 payload_hash=operation.payload_hash,
                 ref=ref.content(),
-                withdrawn=operation.action == "withdraw",
+                withdrawn=operation.action is Action.WITHDRAW,
                 updated_at=now.isoformat(),
             )
             .append(effects=[effect])

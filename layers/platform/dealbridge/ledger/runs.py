@@ -1,6 +1,7 @@
 """Runs and their story: each step with its times, its outcome, its vendor calls and what it waited for."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from dealbridge.domain.deal import Deal
@@ -9,7 +10,7 @@ from dealbridge.domain.plan import Plan
 from dealbridge.errors import ConfigurationError
 from dealbridge.ledger.deals import deal_pk, run_sk
 from dealbridge.ledger.documents import Documents
-from dealbridge.ledger.table import Change, Item, Table
+from dealbridge.ledger.table import Change, ConditionError, Item, Table
 
 
 class Runs:
@@ -27,6 +28,11 @@ class Runs:
         """A deal's runs, the first first."""
         return self._table.query(deal_pk(deal), "RUN#")
 
+    def story_of(self, deal: DealKey, number: int) -> list[Item]:
+        """What a run has told so far."""
+        item = self._table.get(deal_pk(deal), run_sk(number))
+        return list(item.get("story", [])) if item else []
+
     def audit_of(self, deal: DealKey) -> Iterator[Item]:
         return self._table.query(deal_pk(deal), "AUDIT#")
 
@@ -39,14 +45,14 @@ class Runs:
 
     def keep_snapshot(self, deal: Deal, snapshot_hash: str) -> None:
         """Keep a snapshot under its hash; one that is kept already is left as it is."""
-        self._table.put(
-            {
-                "pk": deal_pk(deal.key),
-                "sk": f"SNAPSHOT#{snapshot_hash}",
-                "document": self._documents.pack(deal.content()),
-                "revision": deal.revision,
-            }
-        )
+        item = {
+            "pk": deal_pk(deal.key),
+            "sk": f"SNAPSHOT#{snapshot_hash}",
+            "document": self._documents.pack(deal.model_dump(mode="json")),
+            "revision": deal.revision,
+        }
+        with suppress(ConditionError):
+            self._table.put(item, new=True)
 
     def snapshot(self, key: DealKey, snapshot_hash: str) -> Deal:
         return Deal.model_validate(self._read(key, f"SNAPSHOT#{snapshot_hash}"))
@@ -56,7 +62,7 @@ class Runs:
             {
                 "pk": deal_pk(plan.deal),
                 "sk": f"PLAN#{run}",
-                "document": self._documents.pack(plan.content()),
+                "document": self._documents.pack(plan.model_dump(mode="json")),
                 "hash": plan.hash,
             }
         )

@@ -244,7 +244,9 @@ class _translated:  # noqa: N801 (reads as a word of the sentence)
                 raise ConditionError(_item(stands) if stands else None) from None
             if code == "TransactionCanceledException":
                 reasons: Any = error.response.get("CancellationReasons", [])
-                if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+                codes = {reason.get("Code") for reason in reasons} - {"None"}
+                # Somebody else is writing the same items: nothing was written, and a fresh look tells what stands.
+                if "ConditionalCheckFailed" in codes or codes == {"TransactionConflict"}:
                     raise ConditionError from None
                 raise TransientError(f"ledger: {code}", outcome_unknown=True) from error
             if code in _PASSING:

@@ -1,5 +1,6 @@
 """The YAML files of `mappings/` to one document, checked. Used when publishing and testing, not in functions."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ FILES: dict[str, type[BaseModel]] = {
 def read_folder(folder: Path, connections: Mapping[str, Mapping[str, Any]] | None = None) -> ReferenceData:
     """The reference data of a folder, checked as a whole.
 
-    `connections` overrides fields of connections (a laptop's base URLs) and leaves out those that map to None.
+    `connections` overrides fields of connections, e.g. a laptop's base URLs.
     Raises ConfigurationError naming file and field.
     """
     entities = _load(folder, "legal-entities")
@@ -78,15 +79,14 @@ def read_folder(folder: Path, connections: Mapping[str, Mapping[str, Any]] | Non
         "tax": _load(folder, "tax"),
         "billing": _load(folder, "billing-policy"),
         "validation": _load(folder, "validation-policy"),
-        "fields": _load_each(folder / "fields"),
-        "codes": _load_each(folder / "codes"),
+        "fields": _load_each(folder, "fields"),
+        "codes": _load_each(folder, "codes"),
     }
     try:
         reference = ReferenceData.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"mappings: {where}: {first['msg']}") from error
+        raise ConfigurationError(f"{_place(first['loc'])}: {first['msg']}") from error
     _check(reference)
     return reference
 
@@ -104,6 +104,21 @@ def schemas() -> dict[str, dict[str, Any]]:
             schema = shape.model_json_schema()
         found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return found
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write the JSON Schemas to `<folder>/schemas`, and nothing else stays there; the files written."""
+    target = folder / "schemas"
+    target.mkdir(exist_ok=True)
+    texts = {
+        target / f"{name}.schema.json": json.dumps(schema, indent=2, sort_keys=True) + "\n"
+        for name, schema in schemas().items()
+    }
+    for stale in set(target.glob("*.schema.json")) - set(texts):
+        stale.unlink()
+    for path, text in texts.items():
+        path.write_text(text)
+    return list(texts)
 
 
 def _check(reference: ReferenceData) -> None:
@@ -137,6 +152,19 @@ def _check(reference: ReferenceData) -> None:
             raise ConfigurationError(f"mappings/fields/{connection}.yaml: deal: {wrong}")
 
 
+def _place(location: tuple[int | str, ...]) -> str:
+    """The file and the field that a part of the document comes from."""
+    section, *path = (str(part) for part in location)
+    if section in ("fields", "codes") and path:
+        name = f"{section}/{path.pop(0)}"
+    else:
+        name = {"billing": "billing-policy", "validation": "validation-policy", "business_units": "legal-entities"}.get(
+            section, section.replace("_", "-")
+        )
+        path = [section, *path] if section == "business_units" else path
+    return ": ".join([f"mappings/{name}.yaml", *([".".join(path)] if path else [])])
+
+
 def _load(folder: Path, name: str) -> Any:
     path = folder / f"{name}.yaml"
     try:
@@ -147,5 +175,5 @@ def _load(folder: Path, name: str) -> Any:
         raise ConfigurationError(f"mappings/{name}.yaml: not YAML: {error}") from error
 
 
-def _load_each(folder: Path) -> dict[str, Any]:
-    return {path.stem: _load(folder, path.stem) for path in sorted(folder.glob("*.yaml"))}
+def _load_each(folder: Path, section: str) -> dict[str, Any]:
+    return {path.stem: _load(folder, f"{section}/{path.stem}") for path in sorted((folder / section).glob("*.yaml"))}

@@ -19,7 +19,7 @@ def publish(reference: ReferenceData, stack: Mapping[str, str], within: float = 
     version = client.create_hosted_configuration_version(
         ApplicationId=application,
         ConfigurationProfileId=stack["ReferenceProfile"],
-        Content=json.dumps(reference.content(), ensure_ascii=False).encode(),
+        Content=json.dumps(reference.model_dump(mode="json"), ensure_ascii=False).encode(),
         ContentType="application/json",
         Description=f"reference data {reference.version}",
     )["VersionNumber"]

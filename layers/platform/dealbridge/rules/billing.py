@@ -56,6 +56,31 @@ def periods(first: date, last: date, frequency: BillingFrequency) -> Iterator[Pe
         number, begin = number + 1, following
 
 
+def frequency_of(line: DealLine, policy: BillingPolicy) -> BillingFrequency | None:
+    """How often a line is billed; None where it is not billed by periods."""
+    given = None if line.billing_frequency is BillingFrequency.ONCE else line.billing_frequency
+    match line.billing_type:
+        case BillingType.RETAINER:
+            return given or BillingFrequency(policy.default_retainer_frequency)
+        case BillingType.MILESTONE | BillingType.TIME_AND_MATERIALS:
+            return None
+        case _:
+            return given
+
+
+def count_of_dues(line: DealLine, first: date, last: date, policy: BillingPolicy) -> int:
+    """How many amounts `due_amounts` gives, told without making them: an end date may be the year 9999."""
+    if line.billing_type is BillingType.MILESTONE:
+        return len(line.milestones)
+    frequency = frequency_of(line, policy)
+    if frequency is None:
+        return 1
+    months = (last.year - first.year) * 12 + last.month - first.month
+    if last.day < min(first.day, calendar.monthrange(last.year, last.month)[1]):
+        months -= 1
+    return max(0, months // _MONTHS[frequency] + 1)
+
+
 def due_amounts(line: DealLine, first: date, last: date, policy: BillingPolicy) -> list[Due]:
     """What falls due for a line that runs from the first to the last day. Sums to `line.amount` exactly."""
     match line.billing_type:
@@ -68,16 +93,12 @@ def due_amounts(line: DealLine, first: date, last: date, policy: BillingPolicy) 
             limit = f", not more than {line.cap}" if line.cap else ""
             text = f"{line.description} (as worked{limit})"
             return [Due("TM", BillingItemKind.CAP, text, last, line.amount)]
-        case BillingType.RETAINER:
-            frequency = line.billing_frequency
-            if frequency in (None, BillingFrequency.ONCE):
-                frequency = BillingFrequency(policy.default_retainer_frequency)
-            return _recurring(line, first, last, frequency, policy)
         case _:
-            if line.billing_frequency in (None, BillingFrequency.ONCE):
+            frequency = frequency_of(line, policy)
+            if frequency is None:
                 due = first if policy.fixed_due == "start" else last
                 return [Due("1", BillingItemKind.DATED, line.description, due, line.amount)]
-            return _recurring(line, first, last, line.billing_frequency, policy)
+            return _recurring(line, first, last, frequency, policy)
 
 
 def _recurring(

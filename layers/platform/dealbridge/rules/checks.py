@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 
-from dealbridge.domain.deal import BillingFrequency, BillingType, Deal, DealKind, DealLine
+from dealbridge.domain.deal import BillingType, Deal, DealKind, DealLine
 from dealbridge.domain.findings import Finding
 from dealbridge.domain.money import Money
-from dealbridge.rules.billing import periods
+from dealbridge.rules.billing import count_of_dues
 from dealbridge.rules.engagement import entities_of, entity_of
 from dealbridge.rules.reference import FieldMapping, ReferenceData, Rule
 
@@ -102,6 +102,8 @@ def _currency(deal: Deal, reference: ReferenceData) -> Wrong:
             f"{deal.currency} is not a currency that we sell in.",
             f"Use one of: {', '.join(reference.currencies)}.",
         )
+    if deal.amount.currency != deal.currency:
+        yield "amount", f"The amount {deal.amount} is not in the deal's currency {deal.currency}.", "Correct either."
     for line in deal.lines:
         amounts = [line.amount, line.cap, *(milestone.amount for milestone in line.milestones)]
         if any(amount is not None and amount.currency != deal.currency for amount in amounts):
@@ -240,13 +242,8 @@ def _billing_items(deal: Deal, reference: ReferenceData) -> Wrong:
     count = 0
     for line in deal.lines:
         first, last = line.start or deal.start, line.end or deal.end
-        frequency = line.billing_frequency
-        if line.billing_type is BillingType.MILESTONE:
-            count += len(line.milestones)
-        elif first and last and frequency not in (None, BillingFrequency.ONCE):
-            count += sum(1 for _ in periods(first, last, frequency))
-        else:
-            count += 1
+        if first and last:
+            count += count_of_dues(line, first, last, reference.billing)
     if count > reference.validation.max_billing_items:
         yield (
             "lines",

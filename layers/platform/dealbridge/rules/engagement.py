@@ -65,29 +65,28 @@ def span_of(deal: Deal, line: DealLine) -> tuple[date, date]:
 
 def engagements(deal: Deal, reference: ReferenceData) -> list[Engagement]:
     """What shall stand outside for a deal that has passed the checks."""
-    codes = entities_of(deal, reference)
-    return [_engagement(deal, reference, code, primary=code == codes[0]) for code in codes]
+    return [_engagement(deal, reference, code) for code in entities_of(deal, reference)]
 
 
-def _engagement(deal: Deal, reference: ReferenceData, code: str, *, primary: bool) -> Engagement:
+def _engagement(deal: Deal, reference: ReferenceData, code: str) -> Engagement:
     entity = reference.legal_entities[code]
     lines = [line for line in deal.lines if entity_of(deal, line, reference) == code]
     if deal.account is None:
         raise ValueError("deal without an account; the checks let none such through")
-    # The first entity keeps the plain key, so that a deal that is split later keeps its first project.
-    suffix = () if primary else (code,)
-    source = deal.key.opportunity
+    # Each key names the entity, whatever the order of the lines: a contract of one entity never becomes another's, and
+    # a deal that is split later keeps its first project.
+    source = (deal.key.opportunity, code)
     customers = _customers(deal.account, entity)
-    project_key = record_key(Kind.PROJECT, source, *suffix)
-    contract_key = record_key(Kind.CONTRACT, source, *suffix)
-    tasks = _tasks(deal, lines, project_key, (source, *suffix), reference)
+    project_key = record_key(Kind.PROJECT, *source)
+    contract_key = record_key(Kind.CONTRACT, *source)
+    tasks = _tasks(deal, lines, project_key, source, reference)
     task_keys = {task.service_line: task.key for task in tasks}
     value = Money.total((line.amount for line in lines), deal.currency)
     spans = [span_of(deal, line) for line in lines]
     start, end = min(first for first, _ in spans), max(last for _, last in spans)
     contract_lines = tuple(_contract_line(deal, line, task_keys) for line in lines)
     schedule = BillingSchedule(
-        key=record_key(Kind.SCHEDULE, source, *suffix),
+        key=record_key(Kind.SCHEDULE, *source),
         contract_key=contract_key,
         project_key=project_key,
         name=deal.name,
@@ -106,7 +105,7 @@ def _engagement(deal: Deal, reference: ReferenceData, code: str, *, primary: boo
         budget=value,
         tasks=tasks,
     )
-    staffing_key = record_key(Kind.STAFFING_PROJECT, source, *suffix)
+    staffing_key = record_key(Kind.STAFFING_PROJECT, *source)
     return Engagement(
         entity=entity,
         customers=customers,
@@ -140,7 +139,7 @@ def _engagement(deal: Deal, reference: ReferenceData, code: str, *, primary: boo
             start=start,
             end=end,
         ),
-        staffing_requests=tuple(_staffing(deal, lines, staffing_key, (source, *suffix), reference)),
+        staffing_requests=tuple(_staffing(deal, lines, staffing_key, source, reference)),
     )
 
 

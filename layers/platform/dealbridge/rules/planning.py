@@ -166,7 +166,10 @@ def _desired(deal: Deal, reference: ReferenceData, can: Can, applied: Mapping[st
         operations += _staffing_operations(part, reference)
     operations.append(_status_operation(deal, parts, applied))
     # Two entities on one ERP share the customer: it is written once, in the chain of the first.
-    return list({operation.identity: operation for operation in reversed(operations)}.values())[::-1]
+    first: dict[str, Operation] = {}
+    for operation in operations:
+        first.setdefault(operation.identity, operation)
+    return list(first.values())
 
 
 def _erp_operations(
@@ -251,6 +254,8 @@ def _staffing_operations(part: Engagement, reference: ReferenceData) -> Iterable
         "currency": codes.currencies.get(part.project.currency, part.project.currency),
     }
     project = part.staffing_project
+    # A system that looks people up by their e-mail address itself needs no table of managers.
+    manager = codes.managers.get(project.manager_email, codes.managers.get("*"))
     yield Operation(
         step=Step.REQUEST_STAFFING,
         action=Action.CREATE,
@@ -259,7 +264,7 @@ def _staffing_operations(part: Engagement, reference: ReferenceData) -> Iterable
         kind=Kind.STAFFING_PROJECT,
         key=project.key,
         record=project.content(),
-        codes=shared_codes,
+        codes={**shared_codes, **({"manager": manager} if manager else {})},
     )
     for request in part.staffing_requests:
         yield Operation(

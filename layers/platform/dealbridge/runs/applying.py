@@ -1,7 +1,7 @@
 """A step's operations, each an effect with proof: intent, call, outcome; read-back where an outcome is unknown."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 from dealbridge.domain.engagement import RECORD_TYPES, EngagementStatus, Record
 from dealbridge.domain.keys import DealKey, Kind
@@ -20,9 +20,46 @@ from dealbridge.wiring import wiring
 class ApplyStep(RunStep):
     """Apply one step's operations of the run's plan; of one legal entity's engagement where `entity` names it."""
 
+    step: ClassVar[Step]
     entity: str = ""
     revision: str | None = None
     """The deal's revision as the run read it; for the step that writes to the CRM itself."""
+
+
+class SyncCustomer(ApplyStep):
+    """Customer with its parents, and contacts, in the ERP."""
+
+    step = Step.SYNC_CUSTOMER
+
+
+class SyncProject(ApplyStep):
+    """Project and tasks in the ERP."""
+
+    step = Step.SYNC_PROJECT
+
+
+class SyncContract(ApplyStep):
+    """Contract in the ERP."""
+
+    step = Step.SYNC_CONTRACT
+
+
+class SyncBilling(ApplyStep):
+    """Billing schedule in the ERP."""
+
+    step = Step.SYNC_BILLING
+
+
+class RequestStaffing(ApplyStep):
+    """Project and staffing requests in the PSA."""
+
+    step = Step.REQUEST_STAFFING
+
+
+class UpdateCrm(ApplyStep):
+    """Our status fields in the CRM."""
+
+    step = Step.UPDATE_CRM
 
 
 class StepApplied(Model):
@@ -32,7 +69,7 @@ class StepApplied(Model):
     found: int
 
 
-def apply_step(step: Step, command: ApplyStep) -> StepApplied:
+def apply_step(command: ApplyStep) -> StepApplied:
     """Apply the step's operations in the plan's order.
 
     Raises LeaseLostError where the run no longer holds the deal, and whatever the vendor's answer stands for.
@@ -41,7 +78,7 @@ def apply_step(step: Step, command: ApplyStep) -> StepApplied:
         raise LeaseLostError(f"{command.deal}: run {command.run} no longer holds the deal")
     plan = ledger().runs.plan(command.deal, command.run)
     operations = [
-        operation for operation in plan.writes if operation.step is step and operation.entity == command.entity
+        operation for operation in plan.writes if operation.step is command.step and operation.entity == command.entity
     ]
     refs = _Refs(command.deal)
     tally = {How.WRITTEN: 0, How.FOUND: 0}
@@ -130,7 +167,9 @@ class _Attempt:
                 raise RecordMissingError(f"{operation.identity}: nothing to withdraw", connection=operation.connection)
             return self._target.withdraw(self._write, known.ref), How.WRITTEN
         if known is not None and known.ref is not None:
-            return self._target.update(self._write, known.ref, self._changes(known.record)), How.WRITTEN
+            # What was withdrawn is written whole: its content may be as before, and it shall stand again.
+            changes = () if known.withdrawn else self._changes(known.record)
+            return self._target.update(self._write, known.ref, changes), How.WRITTEN
         try:
             return self._target.create(self._write), How.WRITTEN
         except ConflictError:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from dealbridge import errors, events
 from dealbridge.domain.findings import Finding
@@ -12,7 +12,7 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.model import Model
 from dealbridge.domain.plan import Plan
 from dealbridge.errors import LeaseLostError
-from dealbridge.ledger.deals import DealState, Outcome, RunTicket
+from dealbridge.ledger.deals import DealState, Ended, Outcome
 from dealbridge.ledger.ledger import ledger
 from dealbridge.rules.planning import ACTIVE
 from dealbridge.runs.starting import execute
@@ -54,21 +54,22 @@ def close_run(command: CloseRun) -> RunEnded:
     head = deals.head(command.deal) or {}
     plan = ledger().runs.plan(command.deal, command.run) if command.writes else None
     if command.won and plan is not None:
-        event = events.ENGAGEMENT_AMENDED if "active_at" in head else events.ENGAGEMENT_ACTIVATED
+        activates = head.get("activated_by", command.run) == command.run
+        event = events.ENGAGEMENT_ACTIVATED if activates else events.ENGAGEMENT_AMENDED
         # Before the ledger's word, so that a crash between tells it twice and never not at all.
         events.publish([(event, _fact(command, head, plan))])
     moment = now().isoformat()
-    noted: dict[str, Any] = {"revision": _revision(command, plan), "snapshot": command.snapshot}
+    noted: dict[str, Any] = {"revision": _revision(command, plan), "snapshot": command.snapshot, "conflicts": 0}
     if command.won:
         noted |= {"plan_hash": command.plan_hash} if command.writes else {}
-        noted |= {} if "active_at" in head else {"active_at": moment}
+        noted |= {} if "active_at" in head else {"active_at": moment, "activated_by": command.run}
     outcome = Outcome(
         state=DealState.ACTIVE if command.won else DealState.OPEN,
         what="run_done" if command.writes else "nothing_to_do",
         head=noted,
         detail={"plan": command.plan_hash, "writes": command.writes},
     )
-    return _ended(outcome, deals.finish(command.deal, command.run, outcome, now()))
+    return _handed_over(deals.finish(command.deal, command.run, outcome, now()))
 
 
 def park_run(command: ParkRun) -> RunEnded:
@@ -117,14 +118,16 @@ def _park(command: RunStep, failure: _Failure, *, again: bool = False, conflicts
         step=failure.step,
         message=failure.message,
         findings=failure.findings,
-        head={"conflicts": conflicts},
+        head={"conflicts": conflicts, **_revision_read(command)},
         detail={"cause": failure.name, "step": failure.step},
         again=again,
     )
-    following = ledger().deals.finish(command.deal, command.run, outcome, now())
+    ended = ledger().deals.finish(command.deal, command.run, outcome, now())
+    if ended.state is not DealState.PARKED:
+        return _handed_over(ended)  # an earlier step had ended the run well, and its answer was lost
     telling().notes.update(cause=failure.name)
     count("RunsParked", cause=failure.name)
-    if following is None:
+    if ended.following is None:
         detail = {
             "deal": command.deal.model_dump(),
             "run": command.run,
@@ -135,13 +138,21 @@ def _park(command: RunStep, failure: _Failure, *, again: bool = False, conflicts
             "findings": [finding.content() for finding in failure.findings],
         }
         events.publish([(events.DEAL_PARKED, detail)])
-    return _ended(outcome, following)
+    return _handed_over(ended)
 
 
-def _ended(outcome: Outcome, following: RunTicket | None) -> RunEnded:
-    if following is not None:
-        execute(following)
-    return RunEnded(state=outcome.state, following=following.name if following else None)
+def _revision_read(command: RunStep) -> dict[str, str]:
+    """The revision that the run has read, so that the poll does not begin the same run again and again."""
+    for entry in reversed(ledger().runs.story_of(command.deal, command.number)):
+        if "revision" in entry:
+            return {"revision": str(entry["revision"])}
+    return {}
+
+
+def _handed_over(ended: Ended) -> RunEnded:
+    if ended.following is not None:
+        execute(ended.following)
+    return RunEnded(state=ended.state, following=ended.following.name if ended.following else None)
 
 
 def _worst(failures: tuple[dict[str, Any], ...]) -> _Failure:
@@ -169,8 +180,19 @@ def _failure(output: Mapping[str, Any]) -> _Failure:
         name=name or "UnknownError",
         message=str(details.get("message", message))[:2000],
         step=str(output.get("step", "")),
-        findings=tuple(Finding.model_validate(finding) for finding in details.get("findings", ())),
+        findings=_findings(details.get("findings")),
     )
+
+
+def _findings(given: Any) -> tuple[Finding, ...]:
+    """The findings of an error's JSON; none where it is not ours, so that a run can always be parked."""
+    try:
+        return _FINDINGS.validate_python(given or ())
+    except ValidationError:
+        return ()
+
+
+_FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
 
 
 def _fact(command: CloseRun, head: Mapping[str, Any], plan: Plan) -> dict[str, Any]:

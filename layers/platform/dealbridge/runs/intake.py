@@ -12,12 +12,13 @@ from aws_lambda_powertools.utilities.idempotency import (
     IdempotencyConfig,
     idempotent_function,
 )
-from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
+from aws_lambda_powertools.utilities.idempotency.exceptions import BaseError as IdempotencyError
+from pydantic import ValidationError
 
 from dealbridge import aws, events
 from dealbridge.domain.hints import DealHint, HintSource
 from dealbridge.domain.keys import DealKey
-from dealbridge.errors import ConfigurationError, DealbridgeError, TransientError
+from dealbridge.errors import DealbridgeError
 from dealbridge.ledger.ledger import ledger
 from dealbridge.ports import InboundEventError, InboundHint, InboundRequest
 from dealbridge.settings import EntranceSettings
@@ -47,14 +48,14 @@ def receive_http(event: Mapping[str, Any], lambda_context: Any) -> dict[str, Any
         received_at=now(),
     )
     try:
-        hints = _read(connection, request)
+        accepted = accept(connection, _read(connection, request), request_id, lambda_context)
     except InboundEventError as error:
         _refuse(request_id, connection, str(error), error.status, request)
         return _answer(error.status, error=str(error), request_id=request_id)
-    try:
-        accepted = accept(connection, hints, request_id, lambda_context)
-    except (TransientError, IdempotencyAlreadyInProgressError) as error:
-        logger.warning("not accepted, the sender tries again", extra={"error": type(error).__name__})
+    except (DealbridgeError, IdempotencyError) as error:
+        reason = error.message if isinstance(error, DealbridgeError) else str(error)
+        extra = {"connection": connection, "error": type(error).__name__, "reason": redacted(reason)}
+        logger.warning("not accepted, the sender tries again", extra=extra)
         return _answer(503, error="try again", request_id=request_id, headers={"Retry-After": "5"})
     return _answer(202, accepted=accepted, request_id=request_id)
 
@@ -71,17 +72,16 @@ def receive_bus_event(event: Mapping[str, Any], lambda_context: Any) -> None:
     )
     request_id = str(event.get("id") or uuid4())
     try:
-        hints = _read(connection, request)
+        accept(connection, _read(connection, request), request_id, lambda_context)
     except InboundEventError as error:
         _refuse(request_id, connection, str(error), error.status, request)
-        return
-    accept(connection, hints, request_id, lambda_context)
 
 
 def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambda_context: Any) -> int:
     """Publish the hints that are new; how many events were taken, those known already included.
 
     A hint without an opportunity (too much has changed to say) is left to the scheduled poll.
+    Raises InboundEventError for an opportunity that is no record id.
     """
     config = _idempotency()
     config.register_lambda_context(lambda_context)
@@ -91,8 +91,12 @@ def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambd
             logger.warning("too much has changed to say what: left to the poll", extra={"connection": connection})
             count("EventsLeftToPoll", connection=connection)
             continue
+        try:
+            deal = DealKey(crm=connection, opportunity=hint.opportunity)
+        except ValidationError:
+            raise InboundEventError(400, f"opportunity: {hint.opportunity[:80]!r} is no record id") from None
         found = DealHint(
-            deal=DealKey(crm=connection, opportunity=hint.opportunity),
+            deal=deal,
             source=HintSource.CRM_EVENT,
             event_id=hint.event_id,
             occurred_at=hint.occurred_at,
@@ -132,12 +136,7 @@ def _read(connection: str, request: InboundRequest) -> list[InboundHint]:
         raise InboundEventError(413, f"body: {len(request.body)} bytes are more than the {limit} allowed")
     if connection not in wiring().reference().crm_connections():
         raise InboundEventError(404, f"connection: no CRM connection {connection!r}; see mappings/connections.yaml")
-    try:
-        return wiring().crm(connection).read_event(request)
-    except InboundEventError:
-        raise
-    except ConfigurationError as error:
-        raise TransientError(f"{connection}: not configured: {error.message}") from error
+    return wiring().crm(connection).read_event(request)
 
 
 def _connection_of(source: str) -> str:

@@ -56,8 +56,16 @@ def trace(deal: DealKey) -> Trace:
         seconds_from_won_to_active=_between(won, active) if won and active else None,
         moments=tuple(_with_waits(events)),
         exceptions=tuple(_shown(item) for item in ledger().runs.exceptions_of(deal)),
-        audit_broken_at=audit.broken_at(ledger().runs.audit_of(deal)),
+        audit_broken_at=_audit_broken_at(deal, head),
     )
+
+
+def _audit_broken_at(deal: DealKey, head: Mapping[str, Any]) -> int | None:
+    broken_at = audit.broken_at(ledger().runs.audit_of(deal), head)
+    if broken_at is None:
+        return None
+    # A run may have ended between the reads of head and entries: look once more before saying so.
+    return audit.broken_at(ledger().runs.audit_of(deal), ledger().deals.head(deal) or {})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from dealbridge import clock
 from dealbridge.errors import AccessError, TransientError
 
 
@@ -57,7 +58,7 @@ class BearerAuth(httpx.Auth, ABC):
 
     def _valid(self) -> bool:
         token = self._token
-        return token is not None and (token.expires_at is None or datetime.now(UTC) < token.expires_at - self.margin)
+        return token is not None and (token.expires_at is None or clock.now() < token.expires_at - self.margin)
 
     def _renew(self) -> Generator[httpx.Request, httpx.Response]:
         response = yield self.token_request()

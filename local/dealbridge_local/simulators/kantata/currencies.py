@@ -2,6 +2,12 @@
 
 from dealbridge_local.simulators.kantata.resource import Derive
 
+SUPPORTED = frozenset(
+    "AED ARS AUD BRL CAD CHF CLP CNY COP CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN MYR NOK NZD PHP PLN QAR RON "  # noqa: SIM905
+    "SAR SEK SGD THB TRY TWD UAH USD VND ZAR".split()
+)
+"""The usual ISO codes; the vendor's own list is in its knowledge base (360041576473)."""
+
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "$", "AUD": "$"}
 _NO_SUBUNITS = frozenset({"JPY", "KRW", "CLP", "VND"})
 

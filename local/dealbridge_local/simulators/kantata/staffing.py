@@ -50,7 +50,8 @@ def _create_resource(tenant: Tenant, actor: Record, given: dict[str, Any]) -> Re
 
 
 def _change_resource(tenant: Tenant, actor: Record, record: Record, given: dict[str, Any]) -> None:
-    if given.pop("auto_update_label", False) and "label" not in given:
+    relabelled = given.pop("auto_update_label", False) and given.get("role_id", record["role_id"]) != record["role_id"]
+    if relabelled and "label" not in given:
         given["label"] = _label(tenant, {**record, **given})
     if given.get("user_id"):
         participations.join(tenant, actor, record["workspace_id"], given["user_id"])
@@ -107,14 +108,18 @@ def _named(_tenant: Tenant, params: Params, _actor: Record) -> Test:
 def _create_allocation(tenant: Tenant, actor: Record, given: dict[str, Any]) -> Record:
     readers.check_dates(given, {}, "end_date")
     resource = tenant.get("workspace_resources", given["resource_id"]) or {}
-    hard = given.get("hard")
+    # Hard unless told otherwise, as when a resource is named; unnamed resources can only be allocated softly
+    # (Workspace Resources, "This value must be set to `false` if you are including any unnamed resources").
+    hard = given.get("hard") is not False
+    if hard and not resource["user_id"]:
+        raise invalid("hard", "Hard allocations need a named resource")
     return tenant.add(
         "workspace_allocations",
         actor,
         {
             "notes": None,
             **{name: value for name, value in given.items() if name != "resource_id"},
-            "hard": bool(resource["user_id"]) if hard is None else hard,
+            "hard": hard,
             "workspace_resource_id": resource["id"],
             "workspace_id": resource["workspace_id"],
             "creator_id": actor["id"],
@@ -165,8 +170,8 @@ def _create_request(tenant: Tenant, actor: Record, given: dict[str, Any]) -> Rec
         custom_fields.set_all(tenant, actor, "Resource", resource_id, given.get("custom_fields"))
         if start and end and percentage is not None:
             minutes = working_minutes(start, end) * percentage // 100
-            fields = {"resource_id": resource_id, "start_date": start, "end_date": end, "minutes": minutes}
-            _create_allocation(tenant, actor, fields)
+            span = {"start_date": start, "end_date": end}
+            _create_allocation(tenant, actor, {"resource_id": resource_id, **span, "minutes": minutes, "hard": False})
     own = {"status": "new", "resource_id": resource_id, "creator_id": actor["id"]}
     return tenant.add("resource_requests", actor, {**own, "approver_ids": given["approver_ids"]})
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from dealbridge_local.simulators.kantata import custom_fields, participations, readers, references
-from dealbridge_local.simulators.kantata.currencies import MONEY_ATTRIBUTES, base_unit, symbol
+from dealbridge_local.simulators.kantata.currencies import MONEY_ATTRIBUTES, SUPPORTED, base_unit, symbol
 from dealbridge_local.simulators.kantata.refusals import all_invalid, forbidden, invalid
 from dealbridge_local.simulators.kantata.resource import (
     Association,
@@ -181,7 +181,7 @@ _WORKSPACE_ACCEPTS = {
     "title": readers.text,
     "budgeted": readers.flag,
     "description": readers.text,
-    "currency": readers.text,
+    "currency": readers.one_of(*SUPPORTED),
     "price": readers.amount,
     "start_date": readers.day,
     "due_date": readers.day,

@@ -68,7 +68,7 @@ Concurrency = Literal["none", "etag", "asterisk"]
 """What a change must state: nothing; the entity tag; or `If-Match: *` and nothing else (KBA 2962502)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EntitySet:
     """An entity set with its type. `indexed` lists the properties that look-ups go by, beside the links."""
 

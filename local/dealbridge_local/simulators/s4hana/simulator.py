@@ -247,7 +247,7 @@ class S4HanaSimulator(Simulator):
         runner = BatchRunner(
             gateway.service.path,
             lambda inner, rest: self._one_write(gateway, inner, rest),
-            self._all_or_nothing,
+            self._change_set,
             lambda error: self._error_printer(None, gateway)(error),
         )
         return runner.answer(request)
@@ -262,6 +262,13 @@ class S4HanaSimulator(Simulator):
             self.tenant.events = raised
             self.tenant.messages = []
             raise
+
+    def _change_set(self, act: Callable[[], list[Response]]) -> list[Response]:
+        def within() -> list[Response]:
+            with self.tenant.change_set():
+                return act()
+
+        return self._all_or_nothing(within)
 
     def _error_printer(self, request: Request | None, gateway: Gateway | None) -> ErrorPrinter:
         # In a batch SAP answers in JSON here: its parts carry their own Accept, which clients of V2 set to JSON.

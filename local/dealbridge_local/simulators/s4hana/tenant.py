@@ -1,7 +1,8 @@
 """What all applications of the tenant share: records, the clock, number ranges, locks, messages, business events."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,6 +60,7 @@ class Tenant:
     locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
     events: list[BusinessEvent] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    _at_commit: dict[tuple[str, str], Callable[[], None]] | None = None
     _last: datetime = edm.EPOCH
     _uuids: int = 0
 
@@ -83,6 +85,24 @@ class Tenant:
 
     def today(self) -> datetime:
         return edm.start_of_day(self.clock())
+
+    @contextmanager
+    def change_set(self) -> Iterator[None]:
+        """One change set: what `finally_once` is given runs at its end; until then the entity tags stay."""
+        self._at_commit = {}
+        try:
+            yield
+            for act in self._at_commit.values():
+                act()
+        finally:
+            self._at_commit = None
+
+    def finally_once(self, kind: str, key: str, act: Callable[[], None]) -> None:
+        """Run at the end of the change set, once per object; at once where there is no change set."""
+        if self._at_commit is None:
+            act()
+        else:
+            self._at_commit[kind, key] = act
 
     def emit(self, event_type: str, **key: str) -> None:
         """Note an event for when the call has committed; one call raises the same event once."""

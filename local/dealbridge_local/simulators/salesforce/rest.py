@@ -66,6 +66,15 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True)
+class PageSizes:
+    """How many rows a page of a query shows. The server may show fewer than 2,000, and the rows of a child subquery
+    come in pages of their own: 499 (simple-salesforce #311, jsforce #577), 199 where they are wide (jsforce #1752)."""
+
+    rows: int = _LARGEST_PAGE
+    children: int = 499
+
+
 class RestApi:
     """Answers calls on one org's records."""
 
@@ -75,11 +84,11 @@ class RestApi:
         records: Records,
         clock: Callable[[], datetime],
         limits: Callable[[], dict[str, Any]],
-        child_page_size: int,
+        pages: PageSizes,
     ) -> None:
         self.database = database
         self.records = records
-        self.child_page_size = child_page_size
+        self.pages = pages
         self._clock = clock
         self._limits = limits
         self._cursors: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
@@ -239,9 +248,7 @@ class RestApi:
     # Queries
 
     def _queries(self, version: str) -> Queries:
-        return Queries(
-            self.database, self._clock().date(), lambda rows: self._page(rows, version, self.child_page_size)
-        )
+        return Queries(self.database, self._clock().date(), lambda rows: self._page(rows, version, self.pages.children))
 
     def _query(self, call: Call, *, deleted: bool) -> dict[str, Any]:
         text = call.params.get("q")
@@ -257,8 +264,8 @@ class RestApi:
         for option in call.headers.get("sforce-query-options", "").split(","):
             name, _, value = option.strip().partition("=")
             if name == "batchSize" and value.isdigit():
-                return min(max(int(value), _SMALLEST_PAGE), _LARGEST_PAGE)
-        return _LARGEST_PAGE
+                return min(max(int(value), _SMALLEST_PAGE), self.pages.rows)
+        return self.pages.rows
 
     def _page(self, rows: list[dict[str, Any]], version: str, size: int) -> dict[str, Any]:
         if len(rows) <= size:

@@ -1,6 +1,7 @@
 """The Salesforce org: sign-in, the daily allowance, the REST resources and the events, on the simulators' kernel."""
 
 import re
+import secrets
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
@@ -26,13 +27,14 @@ from dealbridge_local.simulators.salesforce.ids import canonical, with_checksum
 from dealbridge_local.simulators.salesforce.oauth import OAuth, new_private_key, public_key_of
 from dealbridge_local.simulators.salesforce.outbox import Outbox, Relay
 from dealbridge_local.simulators.salesforce.records import Records, ValidationRule
-from dealbridge_local.simulators.salesforce.rest import Answer, Call, RestApi, parse_body
+from dealbridge_local.simulators.salesforce.rest import Answer, Call, PageSizes, RestApi, parse_body
 from dealbridge_local.simulators.salesforce.seed import INTEGRATION_USER, plant
 from dealbridge_local.simulators.salesforce.sobjects import build_schema
 from dealbridge_local.simulators.simulator import Clock, Simulator, utc_now
 from dealbridge_local.simulators.store import Record
 from dealbridge_local.simulators.wire import Delivery, Request, Response
 
+CONSUMER_KEY = "3MVG9dealbridge.local.consumer"
 ORG_ID = with_checksum("00DKd0000000001")
 OLDEST_VERSION, NEWEST_VERSION = 41, 68
 _DATA = re.compile(r"/services/data/v(\d+)\.0(?:/(.*))?")
@@ -43,10 +45,9 @@ class SalesforceSimulator(Simulator):
     """One org.
 
     The switches are those of an org's set-up: its features, its daily allowance of API requests, how long an unused
-    session lives, how many rows a child subquery shows before its own `nextRecordsUrl` (499, seen by
-    simple-salesforce #311 and jsforce #577; 199 with wide rows, jsforce #1752), and what Event Relay carries. Events
-    go to `relay` after the call that caused them: in a background thread, or at once where `relay_in_background` is
-    off. Without a relay they are collected in `outbox.sent`.
+    session lives, how many rows a page shows, and what Event Relay carries. Events go to `relay` after the call that
+    caused them: in a background thread, or at once where `relay_in_background` is off. Without a relay they are
+    collected in `outbox.sent`.
     """
 
     name = "salesforce"
@@ -57,11 +58,13 @@ class SalesforceSimulator(Simulator):
         clock: Clock = utc_now,
         *,
         private_key: str | None = None,
+        consumer_secret: str | None = None,
         multi_currency: bool = True,
         products_and_schedules: bool = True,
         corporate_currency: str = "USD",
         daily_api_requests: int = 100_000,
         session_timeout: timedelta = timedelta(hours=2),
+        page_size: int = 2000,
         child_page_size: int = 499,
         relay: Relay | None = None,
         relay_in_background: bool = True,
@@ -71,13 +74,14 @@ class SalesforceSimulator(Simulator):
         self.daily_api_requests = daily_api_requests
         self.settings = Settings(multi_currency, products_and_schedules, corporate_currency)
         self.schema = build_schema(multi_currency=multi_currency, products_and_schedules=products_and_schedules)
-        self._child_page_size = child_page_size
+        self._pages = PageSizes(page_size, child_page_size)
         self._private_key = private_key or new_private_key()
+        self._consumer_secret = consumer_secret or secrets.token_urlsafe(32)
         self._served: deque[datetime] = deque()
         self.oauth = OAuth(
             org_id=ORG_ID,
-            consumer_key="3MVG9dealbridge.local.consumer",
-            consumer_secret="dealbridge-local-consumer-secret",
+            consumer_key=CONSUMER_KEY,
+            consumer_secret=self._consumer_secret,
             public_key=public_key_of(self._private_key),
             session_timeout=session_timeout,
             clock=lambda: self.clock(),
@@ -96,7 +100,7 @@ class SalesforceSimulator(Simulator):
         self.database = Database(self.store, self.schema, self._committed)
         self.writes = Records(self.database, lambda: time_text(self.clock()), self.settings)
         plant(self.database, self.writes, ORG_ID, self.settings, time_text(self.clock()))
-        self.rest = RestApi(self.database, self.writes, lambda: self.clock(), self._limits, self._child_page_size)
+        self.rest = RestApi(self.database, self.writes, lambda: self.clock(), self._limits, self._pages)
         self.composite = CompositeApi(self.rest)
         self.oauth.run_as = self._user_named(INTEGRATION_USER)
 
@@ -152,8 +156,8 @@ class SalesforceSimulator(Simulator):
         return {
             "login_url": self.base_url,
             "instance_url": self.base_url,
-            "consumer_key": "3MVG9dealbridge.local.consumer",
-            "consumer_secret": "dealbridge-local-consumer-secret",
+            "consumer_key": CONSUMER_KEY,
+            "consumer_secret": self._consumer_secret,
             "username": INTEGRATION_USER,
             "private_key": self._private_key,
             "org_id": ORG_ID,

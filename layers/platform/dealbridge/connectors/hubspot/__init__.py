@@ -1,4 +1,4 @@
-"""HubSpot CRM: deals read whole, status written back, webhooks verified, changes from search or the Webhooks Journal."""
+"""HubSpot: deals read whole, status written back, webhooks verified, changes from search or the Webhooks Journal."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

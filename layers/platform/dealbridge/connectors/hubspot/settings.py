@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dealbridge.domain.connection import Connection
 from dealbridge.errors import ConfigurationError
 
+_APP = {"client_id", "client_secret"}
+
 
 class HubSpotOptions(BaseModel):
-    """`options` in `mappings/connections.yaml`; `read` and `status_fields` come from `mappings/fields/<connection>.yaml`.
+    """`options` of `mappings/connections.yaml`, with `read` and `status_fields` of `mappings/fields/<connection>.yaml`.
 
     A dated API version lives for 18 months, so the version segments are configuration (vendor document C9).
     """
@@ -38,16 +41,32 @@ class HubSpotOptions(BaseModel):
     read: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     status_fields: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator("portal_time_zone")
+    @classmethod
+    def _known_time_zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError):
+                raise ValueError(f"{name!r} is no time zone, e.g. Europe/Berlin") from None
+        return name
+
     @classmethod
     def of(cls, connection: Connection) -> Self:
         try:
             return cls.model_validate(connection.options)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(["options", *(str(part) for part in first["loc"])])
             raise ConfigurationError(
-                f"mappings/connections.yaml: {connection.id}.options.{where}: {first['msg']}", connection=connection.id
+                f"mappings/connections.yaml: {connection.id}.{where}: {first['msg']}", connection=connection.id
             ) from None
+
+    @model_validator(mode="after")
+    def _journal_knows_its_account(self) -> Self:
+        if self.changes == "journal" and self.portal_id is None:
+            raise ValueError("changes: journal needs portal_id")
+        return self
 
 
 class HubSpotSecret(BaseModel):
@@ -63,8 +82,8 @@ class HubSpotSecret(BaseModel):
     @classmethod
     def of(cls, connection: Connection, options: HubSpotOptions, secret: Mapping[str, str]) -> Self:
         found = cls.model_validate(dict(secret))
-        needed = {"service_key": ["access_token"], "refresh_token": ["client_id", "client_secret", "refresh_token"]}
-        for name in [*needed[options.sign_in], *(["client_id", "client_secret"] if options.changes == "journal" else [])]:
+        needed = {"access_token"} if options.sign_in == "service_key" else {*_APP, "refresh_token"}
+        for name in sorted(needed | (_APP if options.changes == "journal" else set())):
             if not getattr(found, name):
                 raise ConfigurationError(
                     f"secret {connection.secret!r}: {name} is missing; see connectors/hubspot/README.md",

@@ -1,11 +1,11 @@
 """Sign-in: OAuth 2.0 client credentials with a certificate (section_162755359851, section_162790605110)."""
 
-import time
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 
+from dealbridge import clock
 from dealbridge.connectors.netsuite.settings import Secret
 from dealbridge.errors import ConfigurationError
 from dealbridge.transport.tokens import BearerAuth, Token
@@ -36,12 +36,12 @@ class CertificateAuth(BearerAuth):
         body = response.json()
         # Oracle's sample shows expires_in as a string; others have seen a number.
         lasts = timedelta(seconds=int(body["expires_in"]))
-        return Token(str(body["access_token"]), datetime.now(UTC) + lasts)
+        return Token(str(body["access_token"]), clock.now() + lasts)
 
     def _assertion(self) -> str:
         import jwt
 
-        now = int(time.time())
+        now = int(clock.now().timestamp())
         claims = {
             "iss": self._secret.client_id,
             "scope": ["rest_webservices"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,9 @@ RECORDS_PATH = "/services/rest/record/v1"
 RELATIONSHIP = "customerSubsidiaryRelationship"
 
 type Body = dict[str, Any]
+
+type Fields = dict[str, Body]
+"""Our field → the vendor's fields and values; None for an empty one."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,11 @@ class Codes:
 
     @property
     def terms(self) -> str | None:
-        return self.values.get("payment_terms")
+        return _text(self.values.get("payment_terms"))
 
     @property
     def manager(self) -> str | None:
-        return self.values.get("manager")
+        return _text(self.values.get("manager"))
 
     @property
     def items(self) -> dict[str, str]:
@@ -78,11 +82,11 @@ class Codes:
         return str(self._need(self.default("schedule_type"), "defaults.schedule_type"))
 
     def default(self, name: str) -> str | None:
-        return self.values.get("defaults", {}).get(name)
+        return _text(self.values.get("defaults", {}).get(name))
 
     def form(self, record_type: str) -> str | None:
         """The custom form: it decides which fields are mandatory, and what an order is billed as."""
-        return self.values.get("defaults", {}).get("forms", {}).get(record_type)
+        return _text(self.values.get("defaults", {}).get("forms", {}).get(record_type))
 
     def _need(self, value: Any, field: str) -> Any:
         if value in (None, ""):
@@ -91,6 +95,10 @@ class Codes:
                 connection=self.connection,
             )
         return value
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
 
 
 def needed(write: Write, key: str) -> ExternalRef:
@@ -119,5 +127,38 @@ def lines_of(body: Mapping[str, Any], name: str) -> list[Body]:
     return items
 
 
-def number_of(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(value)
+def label_of(body: Mapping[str, Any], name: str) -> str:
+    """The name of what a reference or choice field points at; its id where it has none."""
+    value = body.get(name)
+    return str(value.get("refName") or value.get("id") or "") if isinstance(value, dict) else ""
+
+
+def number_of(body: Mapping[str, Any], name: str) -> Decimal:
+    """A number field; an empty one is zero."""
+    return Decimal(body.get(name) or 0)
+
+
+def day_of(body: Mapping[str, Any], *names: str) -> date | None:
+    """The day of the first of these date or date-time fields that is filled."""
+    text = next((body[name] for name in names if body.get(name)), None)
+    return date.fromisoformat(str(text)[:10]) if text else None
+
+
+def said[T](wanted: T | None, held: T | None) -> T | None:
+    """What is held, where our record says anything at all."""
+    return None if wanted is None else held
+
+
+def key_behind(write: Write, held: str | None, wanted: str | None) -> str | None:
+    """Our key of the record that a reference points at: the one wanted, if it is that record; else the vendor's id."""
+    if held is None or wanted is None:
+        return None
+    ref = write.refs.get(wanted)
+    return wanted if ref is not None and ref.id == held else f"netsuite-{held}"
+
+
+def terms_of(wanted: str | None, body: Mapping[str, Any], codes: Codes) -> str | None:
+    """The payment terms in our words; those of another code by their name."""
+    if wanted is None:
+        return None
+    return wanted if id_of(body, "terms") == codes.terms else label_of(body, "terms") or None

@@ -5,12 +5,13 @@ double (section_1545295601): they are created with the key in the body, so that 
 `replace`, each known line under its own number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import httpx
 
-from dealbridge.connectors.netsuite import mapping
+from dealbridge.connectors.netsuite import billing, mapping
 from dealbridge.connectors.netsuite.auth import CertificateAuth
 from dealbridge.connectors.netsuite.outcomes import OUTCOMES
 from dealbridge.connectors.netsuite.records import (
@@ -31,7 +32,7 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact, Customer
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConflictError, RejectedError
+from dealbridge.errors import ConflictError, DealbridgeError, RecordMissingError, RejectedError
 from dealbridge.ports import Found, Write
 from dealbridge.transport.client import VendorClient, Wire
 
@@ -113,14 +114,14 @@ class NetSuite:
         }
         # `replace` keeps a repeated upsert from doubling the lines.
         replaced = ",".join(name for name in ("addressBook", "taxRegistration") if name in body)
-        ref = self._upsert(write, body, **({"params": {"replace": replaced}} if replaced else {}))
+        ref = self._upsert(write, body, params={"replace": replaced} if replaced else None)
         return ref.model_copy(update={"parts": {"subsidiary": codes.subsidiary}})
 
     def _update_customer(
         self, write: Write, customer: Customer, ref: ExternalRef, only: set[str] | None
     ) -> ExternalRef:
         body = mapping.body_of(mapping.customer_fields(write, customer, self._codes(write)), only)
-        if only is None or only & {"billing_address", "legal_name", "tax_registrations"}:
+        if only is None or only & {"name", "legal_name", "billing_address", "tax_registrations"}:
             held = self._read(Kind.CUSTOMER, ref.id) or {}
             body |= _sublists(
                 mapping.address_book(customer, lines_of(held, "addressBook")),
@@ -145,10 +146,10 @@ class NetSuite:
     # Task
 
     def _update_task(self, write: Write, task: Task, ref: ExternalRef, only: set[str] | None) -> ExternalRef:
+        """A status that people have set is left alone; a task that was withdrawn, and is wanted again, is reopened."""
         body = mapping.body_of(mapping.task_fields(write, task, self._options), only)
         if only is None and not task.closed:
             held = self._read(Kind.TASK, ref.id, {"fields": "status,nonBillableTask"})
-            # A status that people have set is left alone, unless it is the one of a withdrawn task.
             body |= mapping.OPEN_TASK if held is not None and mapping.is_closed(held) else {}
         return self._patch(write, ref, body)
 
@@ -156,11 +157,11 @@ class NetSuite:
 
     def _create_contract(self, write: Write, contract: Contract) -> ExternalRef:
         codes = self._codes(write)
-        lines = [mapping.order_line(line, codes, self._options) for line in contract.lines]
+        lines = [billing.order_line(line, codes, self._options) for line in contract.lines]
         body = {
             "externalId": write.key,
-            **mapping.body_of(mapping.contract_fields(write, contract, codes)),
-            **mapping.new_contract(codes),
+            **mapping.body_of(billing.contract_fields(write, contract, codes)),
+            **billing.new_contract(codes),
             "item": {"items": lines},
         }
         ref = self._insert(write, body)
@@ -172,18 +173,18 @@ class NetSuite:
         self, write: Write, contract: Contract, ref: ExternalRef, only: set[str] | None
     ) -> ExternalRef:
         codes = self._codes(write)
-        body = mapping.body_of(mapping.contract_fields(write, contract, codes), only)
+        body = mapping.body_of(billing.contract_fields(write, contract, codes), only)
         if only is not None and not only & {"lines", "value", "currency"}:
             return self._patch(write, ref, body)
         held = lines_of(self._read(Kind.CONTRACT, ref.id) or {}, "item")
-        pairs = mapping.paired(contract.lines, held, codes, ref.parts)
+        pairs = billing.paired(contract.lines, held, codes, ref.parts)
         last = max((int(line["line"]) for line in held), default=0)
         numbers: dict[str, str] = {}
         lines = []
         for line in contract.lines:
             known = pairs.get(line.key)
             lines.append(
-                mapping.order_line(line, codes, self._options, int(known["line"]) if known is not None else None)
+                billing.order_line(line, codes, self._options, int(known["line"]) if known is not None else None)
             )
             last += known is None
             numbers[line.key] = str(known["line"] if known is not None else last)
@@ -197,25 +198,26 @@ class NetSuite:
         codes = self._codes(write)
         body = {
             "externalId": write.key,
-            **mapping.body_of(mapping.schedule_fields(write, schedule, codes)),
-            "milestone": mapping.milestones(write, schedule, self._options, self._connection.id),
+            **mapping.body_of(billing.schedule_fields(write, schedule, codes)),
+            "milestone": billing.milestones(write, schedule, self._options, self._connection.id),
         }
         ref = self._insert(write, body)
-        self._attach(write, schedule, ref)
+        with _written():
+            self._attach(write, schedule, ref)
         return ref
 
     def _update_schedule(
         self, write: Write, schedule: BillingSchedule, ref: ExternalRef, only: set[str] | None
     ) -> ExternalRef:
         if only is not None and "items" not in only:
-            fields = mapping.schedule_fields(write, schedule, self._codes(write))
+            fields = billing.schedule_fields(write, schedule, self._codes(write))
             return self._patch(write, ref, mapping.body_of(fields, only))
         held = self._read(Kind.SCHEDULE, ref.id) or {}
-        if only is None or self._record(write, held) != schedule:
-            fields = mapping.schedule_fields(write, schedule, self._codes(write))
+        if self._record(write, held) != schedule:
+            fields = billing.schedule_fields(write, schedule, self._codes(write))
             lines = lines_of(held, "milestone")
             body = mapping.body_of(fields, only)
-            body["milestone"] = mapping.milestones(write, schedule, self._options, self._connection.id, lines)
+            body["milestone"] = billing.milestones(write, schedule, self._options, self._connection.id, lines)
             self._patch(write, ref, body, params={"replace": "milestone"})
         if only is None:
             self._attach(write, schedule, ref)
@@ -240,7 +242,7 @@ class NetSuite:
     def _upsert(
         self, write: Write, body: Body, *, customer: str | None = None, params: Mapping[str, str] | None = None
     ) -> ExternalRef:
-        """Create or change by our key; where the customer is not yet known there, let it into subsidiary and currency."""
+        """Create or change by our key; a customer not yet known in the subsidiary or the currency is let in first."""
         path = _path(RESOURCES[write.kind].type, f"eid:{write.key}")
         try:
             response = self._client.call("PUT", path, params=params, body=body)
@@ -291,8 +293,11 @@ class NetSuite:
         made = location.rstrip("/").rsplit("/", 1)[-1] if location else None
         if made is None or (self._options.read_numbers and resource.number):
             fields = ",".join(filter(None, ("id", resource.number)))
-            body = self._read(write.kind, made or f"eid:{write.key}", {"fields": fields})
-            return self._ref(write.kind, body or {"id": made})
+            with _written():
+                body = self._read(write.kind, made or f"eid:{write.key}", {"fields": fields})
+                if body is None:
+                    raise RecordMissingError(f"{self._connection.id}: {write.key} was written and is not there")
+            return self._ref(write.kind, body)
         return self._ref(write.kind, {"id": made})
 
     # Answers in our words
@@ -316,7 +321,7 @@ class NetSuite:
             case Customer():
                 return {"subsidiary": id_of(body, "subsidiary") or ""}
             case Contract() as contract:
-                pairs = mapping.paired(contract.lines, lines_of(body, "item"), self._codes(write), {})
+                pairs = billing.paired(contract.lines, lines_of(body, "item"), self._codes(write), {})
                 return {key: str(line["line"]) for key, line in pairs.items()}
             case _:
                 return {}
@@ -332,11 +337,21 @@ class NetSuite:
             case Task() as task:
                 return mapping.read_task(write, task, body)
             case Contract() as contract:
-                return mapping.read_contract(write, contract, body, self._codes(write))
+                return billing.read_contract(write, contract, body, self._codes(write))
             case BillingSchedule() as schedule:
-                return mapping.read_schedule(write, schedule, body)
+                return billing.read_schedule(write, schedule, body)
             case record:
                 raise TypeError(f"{type(record).__name__} is no record of an ERP")
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Around what follows a write: whatever fails there, the write has happened, and the next attempt has to look."""
+    try:
+        yield
+    except DealbridgeError as error:
+        error.outcome_unknown = True
+        raise
 
 
 def _path(*parts: str) -> str:

@@ -1,9 +1,10 @@
 """Sign-in with an External Client App: JWT bearer where the secret has a private key, else client credentials."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 
+from dealbridge import clock
 from dealbridge.connectors.salesforce.settings import Options, Secret
 from dealbridge.transport.tokens import BearerAuth, Token
 
@@ -42,6 +43,6 @@ class SalesforceAuth(BearerAuth):
             "iss": self._secret.consumer_key,
             "sub": self._secret.username,
             "aud": self._options.audience,
-            "exp": datetime.now(UTC) + _ASSERTION_LIFE,
+            "exp": clock.now() + _ASSERTION_LIFE,
         }
         return jwt.encode(claims, self._secret.private_key or "", algorithm="RS256")

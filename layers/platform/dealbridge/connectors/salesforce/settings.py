@@ -44,7 +44,7 @@ class Options(BaseModel):
 class Secret(BaseModel):
     """The connection's secret: an External Client App, with a private key (JWT bearer) or a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     consumer_key: str
     consumer_secret: str | None = None

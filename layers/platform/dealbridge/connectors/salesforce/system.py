@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -59,13 +60,15 @@ class Salesforce:
         """
         deal_id = self._id(opportunity)
         queries = mapping.deal_queries(deal_id, self._options)
+        began = perf_counter()
         answer, bodies = self._composite([query(part, self._data, soql) for part, soql in queries.items()])
+        took = timedelta(seconds=perf_counter() - began)
         parts = {part: self._all_rows(bodies[part]) for part in queries}
         if not parts["opportunity"]:
             raise self._missing(opportunity)
         document = mapping.document(parts)
         self._complete_tree(document["account"])
-        revision = _settled(str(document["opportunity"]["SystemModstamp"]), answer)
+        revision = _revision(document["opportunity"]["SystemModstamp"], answer, took)
         return CrmDeal(deal_id, revision, document)
 
     def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
@@ -221,17 +224,17 @@ class Salesforce:
         )
 
 
-def _settled(stamp: str, answer: httpx.Response) -> str:
-    """The stamp as revision, marked where its second was not yet over when the opportunity was read.
+def _revision(stamp: str, answer: httpx.Response, took: timedelta) -> str:
+    """The stamp, marked where its second may not have been over when the opportunity was read.
 
     SystemModstamp counts whole seconds: another change within the same one leaves it as it is. A marked revision
-    equals none that a poll sees, so that the poll has the deal read once more.
+    equals none that a poll sees, so that the poll has the deal read once more. The server's own clock tells.
     """
     told = answer.headers.get("date")
     if told is None:
         return stamp
-    read_at = parsedate_to_datetime(told) - answer.elapsed
-    return stamp if read_at >= time_of(stamp) + timedelta(seconds=1) else f"{stamp} unsettled"
+    over = time_of(stamp) + timedelta(seconds=1)
+    return stamp if parsedate_to_datetime(told) - took >= over else f"{stamp} unsettled"
 
 
 def _cursor(began: datetime, last: Row | None) -> str:

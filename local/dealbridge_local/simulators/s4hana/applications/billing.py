@@ -15,7 +15,7 @@ from dealbridge_local.simulators.s4hana.applications.application import Applicat
 from dealbridge_local.simulators.s4hana.applications.journal import Journal
 from dealbridge_local.simulators.s4hana.applications.sales_orders import SalesOrders
 from dealbridge_local.simulators.s4hana.entities import billing_document as model
-from dealbridge_local.simulators.s4hana.entities import business_partner as partners
+from dealbridge_local.simulators.s4hana.entities import customer as customers
 from dealbridge_local.simulators.s4hana.entities import sales_order as orders
 from dealbridge_local.simulators.s4hana.model import Draft, EntitySet, FunctionImport
 from dealbridge_local.simulators.s4hana.tenant import COMMUNICATION_USER, Tenant
@@ -157,7 +157,7 @@ class Billing(Application):
         """The output tax of the selling country, where the customer is liable for it there."""
         company = customizing.COMPANY_CODES[order["SalesOrganization"]]
         key = (order["SoldToParty"], company.code, order["DistributionChannel"], order["OrganizationDivision"])
-        liable = self.tables.get(partners.SALES_AREA_TAX, *key, company.country, company.tax_category)
+        liable = self.tables.get(customers.SALES_AREA_TAX, *key, company.country, company.tax_category)
         return company.tax_rate if liable and liable["CustomerTaxClassification"] == "1" else Decimal(0)
 
     # Payment and cancellation

@@ -13,13 +13,20 @@ from dealbridge_local.simulators.s4hana import customizing, edm, errors
 from dealbridge_local.simulators.s4hana.applications import partner_checks as checks
 from dealbridge_local.simulators.s4hana.applications.application import Application
 from dealbridge_local.simulators.s4hana.entities import business_partner as model
+from dealbridge_local.simulators.s4hana.entities import customer as customers
 from dealbridge_local.simulators.s4hana.model import Draft, EntitySet
 from dealbridge_local.simulators.s4hana.tenant import COMMUNICATION_USER, Tenant
 from dealbridge_local.simulators.store import Record
 
 _EVENT = "sap.s4.beh.businesspartner.v1.BusinessPartner"
 _OF_ADDRESS = (model.EMAIL, model.PHONE, model.HOME_PAGE)
-_OF_CUSTOMER = (model.CUSTOMER, model.CUSTOMER_COMPANY, model.SALES_AREA, model.SALES_AREA_TAX, model.PARTNER_FUNCTION)
+_OF_CUSTOMER = (
+    customers.CUSTOMER,
+    customers.CUSTOMER_COMPANY,
+    customers.SALES_AREA,
+    customers.SALES_AREA_TAX,
+    customers.PARTNER_FUNCTION,
+)
 
 
 class BusinessPartners(Application):
@@ -42,10 +49,10 @@ class BusinessPartners(Application):
             model.CONTACT.name: self._create_contact,
             model.CONTACT_FUNCTION.name: lambda draft: self.insert(model.CONTACT_FUNCTION, draft.values),
             model.RELATIONSHIP.name: self._create_relationship,
-            model.CUSTOMER_COMPANY.name: self._create_company,
-            model.SALES_AREA.name: self._create_sales_area,
-            model.SALES_AREA_TAX.name: self._create_sales_area_tax,
-            model.PARTNER_FUNCTION.name: self._create_partner_function,
+            customers.CUSTOMER_COMPANY.name: self._create_company,
+            customers.SALES_AREA.name: self._create_sales_area,
+            customers.SALES_AREA_TAX.name: self._create_sales_area_tax,
+            customers.PARTNER_FUNCTION.name: self._create_partner_function,
         }
 
     def create(self, draft: Draft) -> Record:
@@ -121,7 +128,7 @@ class BusinessPartners(Application):
 
     def _add_customer(self, partner: Record) -> Record:
         return self.insert(
-            model.CUSTOMER,
+            customers.CUSTOMER,
             {"Customer": partner["BusinessPartner"]},
             CreatedByUser=COMMUNICATION_USER,
             CreationDate=self.tenant.today(),
@@ -132,10 +139,10 @@ class BusinessPartners(Application):
 
     def _fill_customer(self, key: str, roles: set[Any], draft: Draft) -> None:
         """The customer's own data. What the roles do not cover is dropped silently (A10)."""
-        customer = self.tables.get(model.CUSTOMER, key)
+        customer = self.tables.get(customers.CUSTOMER, key)
         if customer is None:
             return
-        self.tables.change(model.CUSTOMER, customer, **draft.values)
+        self.tables.change(customers.CUSTOMER, customer, **draft.values)
         if customizing.FI_CUSTOMER_ROLE in roles:
             for company in draft.children.get("to_CustomerCompany", []):
                 self._create_company(_linked(company, Customer=key))
@@ -211,35 +218,37 @@ class BusinessPartners(Application):
 
     def _create_company(self, draft: Draft) -> Record:
         self._customer(draft, customizing.FI_CUSTOMER_ROLE)
-        return self.insert(model.CUSTOMER_COMPANY, draft.values, CustomerAccountGroup="CUST")
+        return self.insert(customers.CUSTOMER_COMPANY, draft.values, CustomerAccountGroup="CUST")
 
     def _create_sales_area(self, draft: Draft) -> Record:
         self._customer(draft, customizing.SALES_CUSTOMER_ROLE)
-        area = self.insert(model.SALES_AREA, draft.values, CustomerAccountGroup="CUST")
-        link = {name: area[name] for name in model.SALES_AREA.keys}
+        area = self.insert(customers.SALES_AREA, draft.values, CustomerAccountGroup="CUST")
+        link = {name: area[name] for name in customers.SALES_AREA.keys}
         for tax in draft.children.get("to_SalesAreaTax", []):
             self._create_sales_area_tax(_linked(tax, **link))
         for index, function in enumerate(sorted(customizing.PARTNER_FUNCTIONS)):
             values = {**link, "PartnerCounter": "0", "PartnerFunction": function}
-            self.insert(model.PARTNER_FUNCTION, values, BPCustomerNumber=area["Customer"], DefaultPartner=index == 0)
+            self.insert(
+                customers.PARTNER_FUNCTION, values, BPCustomerNumber=area["Customer"], DefaultPartner=index == 0
+            )
         return area
 
     def _create_sales_area_tax(self, draft: Draft) -> Record:
-        keys = tuple(draft.get(name) for name in model.SALES_AREA.keys)
-        if self.tables.get(model.SALES_AREA, *keys) is None:
-            raise errors.not_found(model.SALES_AREA.type)
-        return self.insert(model.SALES_AREA_TAX, draft.values)
+        keys = tuple(draft.get(name) for name in customers.SALES_AREA.keys)
+        if self.tables.get(customers.SALES_AREA, *keys) is None:
+            raise errors.not_found(customers.SALES_AREA.type)
+        return self.insert(customers.SALES_AREA_TAX, draft.values)
 
     def _create_partner_function(self, draft: Draft) -> Record:
-        if self.tables.get(model.CUSTOMER, draft.get("BPCustomerNumber")) is None:
+        if self.tables.get(customers.CUSTOMER, draft.get("BPCustomerNumber")) is None:
             raise errors.business_error("F2/153", f"Customer {draft.get('BPCustomerNumber')} has not been created")
         counter = sum(
             each["PartnerFunction"] == draft.get("PartnerFunction")
             for each in self.tables.where(
-                model.PARTNER_FUNCTION, {name: draft.get(name) for name in model.SALES_AREA.keys}
+                customers.PARTNER_FUNCTION, {name: draft.get(name) for name in customers.SALES_AREA.keys}
             )
         )
-        return self.insert(model.PARTNER_FUNCTION, {"PartnerCounter": str(counter), **draft.values})
+        return self.insert(customers.PARTNER_FUNCTION, {"PartnerCounter": str(counter), **draft.values})
 
     # Relationships: a contact is a relationship of category BUR001 seen from the company
 
@@ -328,7 +337,7 @@ class BusinessPartners(Application):
 
     def _customer(self, draft: Draft, role: str) -> None:
         key = draft.get("Customer")
-        if self.tables.get(model.CUSTOMER, key) is None:
+        if self.tables.get(customers.CUSTOMER, key) is None:
             raise errors.business_error("F2/153", f"Customer {key or 'SPACE'} has not been created", "Customer")
         if self.tables.get(model.ROLE, key, role) is None:
             raise errors.business_error("CVI_API/021", f"Business partner {key} has no role {role}", "Customer")
@@ -349,17 +358,22 @@ class BusinessPartners(Application):
         return [partner for key in keys if (partner := self.tables.get(model.PARTNER, key)) is not None]
 
     def _touch(self, partner: Record) -> None:
-        now = self.tenant.now()
-        midnight = edm.start_of_day(now)
-        self.tables.change(
-            model.PARTNER,
-            self._existing(partner["BusinessPartner"]),
-            LastChangeDate=midnight,
-            LastChangeTime=timedelta(seconds=int((now - midnight).total_seconds())),
-            LastChangedByUser=COMMUNICATION_USER,
-            ETag=f"{now:SAP%Y%m%d%H%M%S%f}",
-        )
-        self.tenant.emit(f"{_EVENT}.Changed", BusinessPartner=partner["BusinessPartner"])
+        key = partner["BusinessPartner"]
+
+        def touch() -> None:
+            now = self.tenant.now()
+            midnight = edm.start_of_day(now)
+            self.tables.change(
+                model.PARTNER,
+                self._existing(key),
+                LastChangeDate=midnight,
+                LastChangeTime=timedelta(seconds=int((now - midnight).total_seconds())),
+                LastChangedByUser=COMMUNICATION_USER,
+                ETag=f"{now:SAP%Y%m%d%H%M%S%f}",
+            )
+
+        self.tenant.finally_once(model.PARTNER.name, key, touch)
+        self.tenant.emit(f"{_EVENT}.Changed", BusinessPartner=key)
 
 
 def _linked(draft: Draft, **link: Any) -> Draft:

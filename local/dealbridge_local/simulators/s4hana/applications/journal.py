@@ -12,7 +12,7 @@ from typing import Any
 from dealbridge_local.simulators.s4hana import customizing, errors
 from dealbridge_local.simulators.s4hana.applications.application import Application
 from dealbridge_local.simulators.s4hana.entities import accounting_item as model
-from dealbridge_local.simulators.s4hana.entities import business_partner as partners
+from dealbridge_local.simulators.s4hana.entities import customer as customers
 from dealbridge_local.simulators.s4hana.entities import enterprise_project as projects
 from dealbridge_local.simulators.s4hana.model import Draft, EntitySet
 from dealbridge_local.simulators.store import Record
@@ -160,8 +160,8 @@ class Journal(Application):
         )
 
     def _customer_line(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        customer = self.tables.get(partners.CUSTOMER, document["PayerParty"]) or {}
-        company = self.tables.get(partners.CUSTOMER_COMPANY, document["PayerParty"], document["CompanyCode"]) or {}
+        customer = self.tables.get(customers.CUSTOMER, document["PayerParty"]) or {}
+        company = self.tables.get(customers.CUSTOMER_COMPANY, document["PayerParty"], document["CompanyCode"]) or {}
         account = company.get("ReconciliationAccount") or "12100000"
         return {
             "FinancialAccountType": "D",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from dealbridge_local.simulators.s4hana import customizing, errors
-from dealbridge_local.simulators.s4hana.entities import business_partner as partners
+from dealbridge_local.simulators.s4hana.entities import customer as customers
 from dealbridge_local.simulators.s4hana.entities import enterprise_project as projects
 from dealbridge_local.simulators.s4hana.entities import sales_order as model
 from dealbridge_local.simulators.s4hana.errors import Message, business_error
@@ -84,11 +84,11 @@ def sales_area_of(tables: Tables, values: Values) -> Record:
     ):
         raise business_error("V1/319", f"Sales area {' '.join(area)} is not defined", "SalesOrganization")
     customer = values["SoldToParty"]
-    held = tables.get(partners.SALES_AREA, customer, *area)
+    held = tables.get(customers.SALES_AREA, customer, *area)
     if held is None:
         text = f"Sales area {' '.join(area)} is not defined for customer {customer}"
         raise business_error("VP/204", text, "SoldToParty")
-    central = tables.get(partners.CUSTOMER, customer) or {}
+    central = tables.get(customers.CUSTOMER, customer) or {}
     if held["OrderIsBlockedForCustomer"] or central.get("OrderIsBlockedForCustomer"):
         raise business_error("VP/206", f"Customer {customer} is blocked for orders", "SoldToParty")
     return held

@@ -5,6 +5,7 @@ from typing import Any
 
 from dealbridge_local.simulators.s4hana import customizing, errors
 from dealbridge_local.simulators.s4hana.entities import business_partner as model
+from dealbridge_local.simulators.s4hana.entities import customer as customers
 from dealbridge_local.simulators.s4hana.errors import Message
 from dealbridge_local.simulators.s4hana.model import Draft, EntitySet
 
@@ -112,7 +113,7 @@ _CHECKS: dict[str, list[tuple[str, Check]]] = {
     model.ROLE.name: [
         _one_of("BusinessPartnerRole", customizing.PARTNER_ROLES, "R11/109", "BP role {} does not exist")
     ],
-    model.CUSTOMER_COMPANY.name: [
+    customers.CUSTOMER_COMPANY.name: [
         _needed("CompanyCode"),
         _needed("ReconciliationAccount"),
         _one_of("CompanyCode", customizing.COMPANY_CODES, "F2/052", "Company code {} is not defined"),
@@ -124,7 +125,7 @@ _CHECKS: dict[str, list[tuple[str, Check]]] = {
         ),
         _one_of("PaymentTerms", customizing.PAYMENT_TERMS, "F2/060", _PAYMENT_TERMS),
     ],
-    model.SALES_AREA.name: [
+    customers.SALES_AREA.name: [
         ("SalesOrganization", _sales_area),
         _needed("Currency"),
         _one_of("Currency", customizing.CURRENCIES, "F2/071", "Currency {} is not defined"),
@@ -136,7 +137,7 @@ _CHECKS: dict[str, list[tuple[str, Check]]] = {
             "Account assignment group {} is not defined",
         ),
     ],
-    model.SALES_AREA_TAX.name: [
+    customers.SALES_AREA_TAX.name: [
         ("CustomerTaxCategory", _sales_area_tax),
         _one_of(
             "CustomerTaxClassification",
@@ -145,7 +146,7 @@ _CHECKS: dict[str, list[tuple[str, Check]]] = {
             "Tax classification {} is not defined",
         ),
     ],
-    model.PARTNER_FUNCTION.name: [
+    customers.PARTNER_FUNCTION.name: [
         _one_of("PartnerFunction", customizing.PARTNER_FUNCTIONS, "VP/201", "Partner function {} is not defined")
     ],
 }

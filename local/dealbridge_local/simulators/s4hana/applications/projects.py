@@ -61,11 +61,12 @@ class Projects(Application):
             changes = {**changes, **_derived(values)}
         if entity is model.ELEMENT and values["ProjectElement"] != record["ProjectElement"]:
             self._check_new_element_id(values["ProjectElement"])
-        self.tables.change(entity, record, **changes, **self.tenant.changed())
+        stamps = self.tenant.changed() if "LastChangeDateTime" in entity.properties else {}
+        self.tables.change(entity, record, **changes, **stamps)
         if entity is model.PROJECT:
             self._change_root(values)
             self._touch(record["ProjectUUID"])
-        elif entity is model.ELEMENT:
+        elif entity in (model.ELEMENT, model.BLOCK_FUNCTION):
             self._element_event("EntProjElmntChgd", record)
         else:
             self._touch(record["ProjectUUID"])
@@ -138,7 +139,7 @@ class Projects(Application):
         return project
 
     def _insert_root(self, project: Record) -> None:
-        self.insert(
+        root = self.insert(
             model.ELEMENT,
             _root_values(project),
             ProjectElementUUID=project["ProjectUUID"],
@@ -150,6 +151,11 @@ class Projects(Application):
             CreationDateTime=self.tenant.now(),
             **self.tenant.changed(),
         )
+        self._insert_block_function(root)
+
+    def _insert_block_function(self, element: Record) -> None:
+        link = {name: element[name] for name in ("ProjectElementUUID", "ProjectUUID")}
+        self.insert(model.BLOCK_FUNCTION, link)
 
     def _change_root(self, project: Mapping[str, Any]) -> None:
         root = self._element(project["ProjectUUID"])
@@ -163,7 +169,7 @@ class Projects(Application):
     def _delete_project(self, project: Record) -> None:
         if project["ProcessingStatus"] != _CREATED:
             raise business_error("/S4PPM/CRUD/118", f"Project {project['Project']} is released and cannot be deleted")
-        for entity in (model.ELEMENT, model.TEAM_MEMBER, model.ENTITLEMENT, model.ROLE):
+        for entity in (model.ELEMENT, model.BLOCK_FUNCTION, model.TEAM_MEMBER, model.ENTITLEMENT, model.ROLE):
             for held in list(self.tables.where(entity, {"ProjectUUID": project["ProjectUUID"]})):
                 self.tables.delete(entity, held)
         self.tables.delete(model.PROJECT, project)
@@ -208,6 +214,7 @@ class Projects(Application):
             CreationDateTime=self.tenant.now(),
             **self.tenant.changed(),
         )
+        self._insert_block_function(element)
         link = {"ProjectUUID": project["ProjectUUID"], "ParentObjectUUID": element["ProjectElementUUID"]}
         for below in draft.children.get("to_SubProjElement", []):
             self._create_element(Draft(model.ELEMENT, {**below.values, **link}, below.children))
@@ -231,6 +238,10 @@ class Projects(Application):
         for below in list(self.tables.where(model.ELEMENT, {"ParentObjectUUID": element["ProjectElementUUID"]})):
             self._delete_element(below)
         self.tables.delete(model.ELEMENT, element)
+        for block in list(
+            self.tables.where(model.BLOCK_FUNCTION, {"ProjectElementUUID": element["ProjectElementUUID"]})
+        ):
+            self.tables.delete(model.BLOCK_FUNCTION, block)
 
     # Team
 

@@ -13,7 +13,7 @@ from typing import Any
 from dealbridge_local.simulators.s4hana import customizing, edm, errors
 from dealbridge_local.simulators.s4hana.applications import order_checks as checks
 from dealbridge_local.simulators.s4hana.applications.application import Application
-from dealbridge_local.simulators.s4hana.entities import business_partner as partners
+from dealbridge_local.simulators.s4hana.entities import customer as customers
 from dealbridge_local.simulators.s4hana.entities import sales_order as model
 from dealbridge_local.simulators.s4hana.errors import business_error
 from dealbridge_local.simulators.s4hana.model import Draft, EntitySet
@@ -68,6 +68,8 @@ class SalesOrders(Application):
         if entity is model.ORDER and "TransactionCurrency" in changes:
             self._check_currency_change(record, changes["TransactionCurrency"])
         changed = self.tables.change(entity, record, **changes)
+        if entity is model.ORDER and "CustomerPaymentTerms" in changes:
+            self._follow_terms(record, changes["CustomerPaymentTerms"])
         if entity is model.ITEM and "SalesOrderItemCategory" in changes:
             self._follow_category(changed, order)
         self._settle(order["SalesOrder"], [record.get("SalesOrderItem", "")])
@@ -76,12 +78,11 @@ class SalesOrders(Application):
     def delete(self, entity: EntitySet, record: Record) -> None:
         order = self._order(record["SalesOrder"])
         self._check_lock(order)
-        names = {model.ORDER: ("SalesOrder",), model.ITEM: ("SalesOrder", "SalesOrderItem")}.get(entity, entity.keys)
-        scope = {name: record[name] for name in names}
+        scope = {name: record[name] for name in entity.keys}
         held = [
             (part, each)
             for part in _LAST_FIRST
-            if set(names) <= set(part.properties)
+            if set(scope) <= set(part.properties)
             for each in list(self.tables.where(part, scope))
         ]
         for part, each in held:
@@ -143,7 +144,7 @@ class SalesOrders(Application):
 
     def _add_partner(self, draft: Draft, order: Record) -> Record:
         customer = draft.get("Customer") or order["SoldToParty"]
-        if self.tables.get(partners.CUSTOMER, customer) is None:
+        if self.tables.get(customers.CUSTOMER, customer) is None:
             raise business_error("VP/199", f"Customer {customer} does not exist", "Customer")
         return self.insert(model.PARTNER, draft.values, Customer=customer, ReferenceBusinessPartner=customer)
 
@@ -153,6 +154,13 @@ class SalesOrders(Application):
             raise business_error(
                 "V1/454", "The document currency cannot be changed once there are items", "TransactionCurrency"
             )
+
+    def _follow_terms(self, order: Record, terms: str) -> None:
+        """Items and dates without terms of their own have the header's."""
+        for entity in (model.ITEM, model.BILLING_PLAN_ITEM):
+            for each in list(self.tables.where(entity, {"SalesOrder": order["SalesOrder"]})):
+                if each["CustomerPaymentTerms"] == order["CustomerPaymentTerms"]:
+                    self.tables.change(entity, each, CustomerPaymentTerms=terms)
 
     # Items
 
@@ -368,9 +376,13 @@ class SalesOrders(Application):
         self.tenant.check_lock(model.ORDER.name, "Sales order", order["SalesOrder"])
 
     def _touch(self, order: str) -> None:
-        now = self.tenant.now()
-        header = self._order(order)
-        self.tables.change(model.ORDER, header, LastChangeDateTime=now, LastChangeDate=edm.start_of_day(now))
+        def touch() -> None:
+            now = self.tenant.now()
+            header = self.tables.get(model.ORDER, order)
+            if header is not None:
+                self.tables.change(model.ORDER, header, LastChangeDateTime=now, LastChangeDate=edm.start_of_day(now))
+
+        self.tenant.finally_once(model.ORDER.name, order, touch)
         self.tenant.emit(f"{_EVENT}.Changed", SalesOrder=order)
 
 

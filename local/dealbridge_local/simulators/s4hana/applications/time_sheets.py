@@ -78,5 +78,11 @@ class TimeSheets(Application):
             found.append(Message("CJ/021", f"WBS element {element} does not exist", "WBSElement"))
         elif held is not None and held["ProcessingStatus"] != "10":
             found.append(Message("BS/007", f"WBS element {element} is not released for time recording", "WBSElement"))
+        elif held is not None and self._is_blocked(held):
+            found.append(Message("BS/007", f"WBS element {element} is blocked for time recording", "WBSElement"))
         if found:
             raise errors.business_errors(found)
+
+    def _is_blocked(self, element: Record) -> bool:
+        block = self.tables.get(projects.BLOCK_FUNCTION, element["ProjectElementUUID"])
+        return block is not None and bool(block["EntProjTimeRecgIsBlkd"])

@@ -108,11 +108,28 @@ ELEMENT = entity(
             {"ParentObjectUUID": "ProjectElementUUID"},
             insertable=False,
         ),
+        single("to_EntProjElmntBlkFunc", "A_EntProjElmntBlockFunc", "ProjectElementUUID"),
         single("to_EnterpriseProject", "A_EnterpriseProject", "ProjectUUID"),
     ],
     deletable=True,
     concurrency="asterisk",
     indexed=("ProjectElement", "WBSElementInternalID"),
+)
+
+BLOCK_FUNCTION = entity(
+    "A_EntProjElmntBlockFunc",
+    "ProjectElementUUID",
+    [
+        *fixed(guid("ProjectElementUUID"), guid("ProjectUUID")),
+        flag("EntProjTimeRecgIsBlkd"),
+        flag("EntProjStaffExpensePostgIsBlkd"),
+        flag("EntProjServicePostingIsBlkd"),
+        flag("EntProjOtherExpensePostgIsBlkd"),
+        flag("EntProjPurchasingIsBlkd"),
+    ],
+    [single("to_EnterpriseProjectElement", "A_EnterpriseProjectElement", "ProjectElementUUID")],
+    creatable=False,
+    concurrency="asterisk",
 )
 
 TEAM_MEMBER = entity(
@@ -175,6 +192,7 @@ SERVICE = service(
     "API_ENTERPRISE_PROJECT_SRV",
     PROJECT,
     ELEMENT,
+    BLOCK_FUNCTION,
     TEAM_MEMBER,
     ENTITLEMENT,
     ROLE,

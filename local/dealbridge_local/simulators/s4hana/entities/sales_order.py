@@ -66,7 +66,7 @@ ORDER = entity(
     ],
     deletable=True,
     concurrency="etag",
-    indexed=("PurchaseOrderByCustomer", "SoldToParty"),
+    indexed=("PurchaseOrderByCustomer", "PurchaseOrderByShipToParty", "SoldToParty"),
 )
 
 ITEM = entity(

@@ -1,0 +1,268 @@
+"""HubSpot's records to the document that the field mapping reads, status to properties and back, events to hints.
+
+Pure functions.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dealbridge.connectors.hubspot.records import DEAL_TYPE, LINE_ITEM_TYPE, MODIFIED
+from dealbridge.domain.engagement import EngagementStatus
+from dealbridge.domain.findings import Finding
+from dealbridge.domain.keys import Kind, record_key
+from dealbridge.errors import RejectedError
+from dealbridge.ports import InboundEventError, InboundHint
+
+type Properties = Mapping[str, str | None]
+
+
+def iso(moment: datetime) -> str:
+    """A moment as HubSpot prints it: UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def flat(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A record with its properties beside its id, as the field mapping reads it."""
+    return {**record["properties"], "id": str(record["id"]), **more}
+
+
+def document(
+    deal: Mapping[str, Any],
+    accounts: Sequence[Mapping[str, Any]],
+    contacts: Sequence[Mapping[str, Any]],
+    lines: Sequence[Mapping[str, Any]],
+    owner: Mapping[str, Any] | None,
+    milestones: str,
+) -> dict[str, Any]:
+    """One deal whole: `opportunity`, `lines`, `schedules`, `contacts`, `account` with its parents, `owner`.
+
+    `accounts` are the company and its parents, the ultimate one last; `milestones` is the line property with the JSON
+    list of milestones. Raises RejectedError where that is none.
+    """
+    account: dict[str, Any] | None = None
+    for each in reversed(accounts):
+        account = flat(each, parent=account)
+    return {
+        "opportunity": flat(deal),
+        "lines": [flat(line) for line in lines],
+        "schedules": [entry for line in lines for entry in schedules(line, milestones)],
+        "contacts": [flat(contact, association_types=contact.get("association_types", [])) for contact in contacts],
+        "account": account,
+        "owner": dict(owner) if owner else None,
+    }
+
+
+def schedules(line: Mapping[str, Any], milestones: str) -> Iterator[dict[str, Any]]:
+    """The milestones of one line: its id with name, date and amount (as text) of each."""
+    text = line["properties"].get(milestones)
+    if not text:
+        return
+    try:
+        given = json.loads(text, parse_float=Decimal)
+        if not isinstance(given, list):
+            raise TypeError
+        entries = [{name: each[name] for name in ("name", "date", "amount")} for each in given]
+    except (ValueError, TypeError, KeyError):
+        raise RejectedError(
+            f"line item {line['id']}: {milestones} is not a list of milestones",
+            code="milestones",
+            findings=[
+                Finding(
+                    field=f"{milestones} (line {line['id']})",
+                    rule="field_readable",
+                    message="The text is not a JSON list of milestones.",
+                    remedy='Write it as [{"name": "Go-live", "date": "2027-03-31", "amount": "5000.00"}].',
+                )
+            ],
+        ) from None
+    for place, entry in enumerate(entries, 1):
+        yield {
+            "line_item": str(line["id"]),
+            "position": place,
+            "name": str(entry["name"]),
+            "date": str(entry["date"]),
+            "amount": str(entry["amount"]),
+        }
+
+
+def revision(deal: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> str:
+    """When the deal or one of its lines was last changed. A changed line does not touch its deal in HubSpot."""
+    return max(modified_at(each) for each in (deal, *lines))
+
+
+def modified_at(record: Mapping[str, Any]) -> str:
+    """A record's time of change in one form, so that texts compare as times do."""
+    return moment(str(record["properties"].get(MODIFIED) or record["updatedAt"]))
+
+
+# Status
+
+
+def status_properties(status: EngagementStatus, fields: Mapping[str, str]) -> dict[str, str]:
+    """Our status as HubSpot's properties; an empty text clears one."""
+    values = {
+        "status": status.status,
+        "message": status.message,
+        "customer_number": status.customer_number,
+        "contract_number": status.contract_number,
+        "project_number": status.project_number,
+        "at": iso(status.at) if status.at else None,
+    }
+    return {name: values[field] or "" for field, name in fields.items() if field in values}
+
+
+def read_status(opportunity: str, properties: Properties, fields: Mapping[str, str]) -> EngagementStatus | None:
+    """The status that the properties hold; None where none was ever written."""
+    held = {field: properties.get(name) or None for field, name in fields.items()}
+    status, at = held.get("status"), held.get("at")
+    if status is None:
+        return None
+    return EngagementStatus(
+        key=record_key(Kind.ENGAGEMENT_STATUS, opportunity),
+        status=status,
+        message=held.get("message") or "",
+        customer_number=held.get("customer_number"),
+        contract_number=held.get("contract_number"),
+        project_number=held.get("project_number"),
+        at=datetime.fromisoformat(at) if at else None,
+    )
+
+
+# Changed deals
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next read of changes begins.
+
+    `at` and `after`: what was modified at this moment or later, less the first `after` of it. `began`: when the sweep
+    that is under way began; the next one looks back from there. `offset`: the last entry of the journal, empty before
+    its first; None while searching.
+    """
+
+    at: str
+    after: int = 0
+    began: str | None = None
+    offset: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        return cls(**json.loads(text))
+
+    def __str__(self) -> str:
+        return json.dumps({name: value for name, value in asdict(self).items() if value not in (None, 0)})
+
+    @property
+    def searching(self) -> bool:
+        return self.offset is None
+
+    def following(
+        self, page: Sequence[Mapping[str, Any]], *, more: bool, now: datetime, overlap: timedelta
+    ) -> "Cursor":
+        """The cursor after a page. Pages go by time and not by position: what changes meanwhile moves to the end of
+        the order, and no record slips through between two positions."""
+        began = self.began or iso(now)
+        if not more:
+            return Cursor(at=earlier(began, overlap))
+        last = modified_at(page[-1])
+        # A whole page of one moment (a bulk edit): then only the position tells.
+        after = self.after + len(page) if last == self.at else 0
+        return Cursor(at=last, after=after, began=began)
+
+
+def moment(text: str) -> str:
+    """A time in the one form that compares as text."""
+    return iso(datetime.fromisoformat(text))
+
+
+def earlier(text: str, span: timedelta) -> str:
+    return iso(datetime.fromisoformat(text) - span)
+
+
+def journal_events(content: bytes) -> list[dict[str, Any]]:
+    """The events of a file of the Webhooks Journal.
+
+    The file's form is UNVERIFIED: `{"journalEvents": [...]}` as readers of the live journal show, or one event a line.
+    """
+    text = content.decode()
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    if isinstance(whole, dict) and "journalEvents" not in whole:
+        return [whole]
+    events: list[dict[str, Any]] = whole["journalEvents"] if isinstance(whole, dict) else whole
+    return events
+
+
+# Events
+
+
+def read_events(body: bytes) -> list[dict[str, Any]]:
+    """The events of a webhook POST; raises InboundEventError 400 where it is no list of them."""
+    try:
+        events = json.loads(body)
+    except ValueError:
+        raise InboundEventError(400, "body: not JSON") from None
+    if not isinstance(events, list) or not all(isinstance(each, dict) for each in events):
+        raise InboundEventError(400, "body: HubSpot sends a JSON array of events")
+    return events
+
+
+def hints(events: Iterable[Mapping[str, Any]], ours: Collection[str], portal_id: int | None) -> list[InboundHint]:
+    """The deals that events speak of.
+
+    Left out: other accounts (`portal_id`), other object types, and changes of our own properties (`ours`), which are
+    echoes of our status writes. `eventId` "is not guaranteed to be unique" (H6), and one save is an event for each
+    property: a hint is therefore known by account, deal and `occurredAt`. A changed line says nothing of its deal:
+    that is left to the poll (opportunity None).
+    """
+    found: dict[str, InboundHint] = {}
+    for event in events:
+        if portal_id is not None and event.get("portalId") != portal_id:
+            continue
+        if event.get("propertyName") in ours:
+            continue
+        try:
+            for deal in _deals(event):
+                hint = _hint(deal, event)
+                found.setdefault(hint.event_id, hint)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise InboundEventError(400, f"event {event.get('subscriptionType')!r}: a field is missing") from None
+    return list(found.values())
+
+
+def _deals(event: Mapping[str, Any]) -> list[str | None]:
+    """The deals that one event speaks of; None for a deal that it does not name."""
+    scope, _, what = str(event["subscriptionType"]).partition(".")
+    if what == "associationChange":
+        # Named by the pair: DEAL_TO_LINE_ITEM or LINE_ITEM_TO_DEAL.
+        start, _, end = str(event["associationType"]).partition("_TO_")
+        if start == "DEAL":
+            return [str(int(event["fromObjectId"]))]
+        return [str(int(event["toObjectId"]))] if end == "DEAL" else []
+    kind = event["objectTypeId"] if scope == "object" else {"deal": DEAL_TYPE, "line_item": LINE_ITEM_TYPE}.get(scope)
+    if kind == LINE_ITEM_TYPE:
+        return [None]
+    if kind != DEAL_TYPE:
+        return []
+    if what == "merge":
+        # The merged record may have an id of its own; the others are gone.
+        ids = [event["newObjectId"], event["primaryObjectId"], *event["mergedObjectIds"]]
+        return list(dict.fromkeys(str(int(each)) for each in ids))
+    return [str(int(event["objectId"]))]
+
+
+def _hint(deal: str | None, event: Mapping[str, Any]) -> InboundHint:
+    occurred = int(event["occurredAt"])
+    known_by = json.dumps([event.get("portalId"), deal, occurred])
+    return InboundHint(
+        opportunity=deal,
+        event_id=hashlib.sha256(known_by.encode()).hexdigest()[:40],
+        occurred_at=datetime.fromtimestamp(occurred / 1000, UTC),
+    )

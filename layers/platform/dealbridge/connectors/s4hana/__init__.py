@@ -1,0 +1,26 @@
+"""SAP S/4HANA Cloud, Public Edition: OData V2 services, communication user, CSRF."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dealbridge.domain.connection import Connection
+from dealbridge.domain.keys import Kind
+from dealbridge.ports import Capabilities
+
+if TYPE_CHECKING:
+    from dealbridge.ports import Erp
+    from dealbridge.transport.client import Wire
+
+CAPABILITIES = Capabilities(
+    role="erp",
+    kinds=frozenset({Kind.CUSTOMER, Kind.CONTACT, Kind.PROJECT, Kind.CONTRACT}),
+    embeds=frozenset({Kind.TASK, Kind.SCHEDULE}),
+    inbound_events=True,
+    concurrency_token=True,
+)
+
+
+def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> "Erp":
+    from dealbridge.connectors.s4hana.system import S4Hana
+
+    return S4Hana(connection, secret, wire)

@@ -1,0 +1,276 @@
+"""Lambda: functions in environments that live on, die, and run out of time; their calls are touches (boundaries.py)."""
+
+import json
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+from dealbridge import wiring
+from dealbridge.wiring import Wiring
+from dealbridge_local.simulators.simulator import Simulator
+from dealbridge_local.simulators.transport import SimulatorTransport
+from dealbridge_local.worlds.boundaries import Fate, History, Killed, Strike, TimedOut, Touch
+from dealbridge_local.worlds.cloud.dynamodb import refusal
+from dealbridge_local.worlds.cloud.seam import CloudCall
+from dealbridge_local.worlds.deployment import Deployment
+from dealbridge_local.worlds.scheduler import Scheduler
+
+READ_SECONDS = 25.0
+"""So long a client waits for an answer that does not come: `transport.client.Wire.read_seconds`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an invocation: a result, or the error as Lambda reports it."""
+
+    result: Any = None
+    error: str | None = None
+    cause: str = ""
+
+
+@dataclass
+class Environment:
+    """One execution environment of a function: it runs one invocation at a time and keeps its connectors."""
+
+    wiring: Wiring
+
+
+@dataclass
+class Invocation:
+    """One invocation under way."""
+
+    function: str
+    number: int
+    deadline: int
+    environment: Environment
+
+
+@dataclass(frozen=True)
+class VendorCall:
+    """One call that a function made to a vendor; `at` is a moment of the scheduler."""
+
+    connection: str
+    method: str
+    path: str
+    body: bytes
+    status: int | None
+    at: int
+    function: str
+    invocation: int
+
+
+@dataclass
+class LambdaContext:
+    """What a handler is told of its invocation."""
+
+    function_name: str
+    aws_request_id: str
+    remaining: Callable[[], int]
+    invoked_function_arn: str = ""
+    memory_limit_in_mb: int = 512
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining()
+
+
+_current: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+
+
+@dataclass
+class Functions:
+    """All functions of a deployment, on one scheduler."""
+
+    scheduler: Scheduler
+    deployment: Deployment
+    make_wiring: Callable[[], Wiring]
+    fate: Fate
+    tell: History
+    idle: dict[str, list[Environment]] = field(default_factory=dict)
+    invocations: int = 0
+    touches: int = 0
+    vendor_calls: list[VendorCall] = field(default_factory=list)
+
+    # Invocations
+
+    def invoke(self, name: str, event: Any, reply: Callable[[Answer], None]) -> None:
+        """Begin an invocation; `reply` hears what came of it."""
+        given = json.dumps(event)
+        self.scheduler.start_thread(lambda: self._run(name, given, reply))
+
+    def _run(self, name: str, given: str, reply: Callable[[Answer], None]) -> None:
+        function = self.deployment.functions[name]
+        environments = self.idle.setdefault(name, [])
+        environment = environments.pop() if environments else Environment(self.make_wiring())
+        self.invocations += 1
+        deadline = self.scheduler.moment + round(function.timeout * 1_000_000)
+        invocation = Invocation(name, self.invocations, deadline, environment)
+        _current.set(invocation)
+        wiring.use(environment.wiring)
+        context = LambdaContext(name, f"request-{invocation.number}", lambda: self._remaining(invocation))
+        self.tell(f"{name} #{invocation.number} begins")
+        try:
+            answer = Answer(json.loads(json.dumps(function.handler(json.loads(given), context))))
+            environments.append(environment)
+        except Killed:
+            answer = Answer(error="Runtime.ExitError", cause=_cause("Runtime.ExitError", "signal: killed"))
+        except TimedOut:
+            message = f"Task timed out after {function.timeout:.2f} seconds"
+            answer = Answer(error="Sandbox.Timedout", cause=_cause("Sandbox.Timedout", message))
+        except Exception as error:
+            name_of_class = type(error).__name__
+            answer = Answer(error=name_of_class, cause=_cause(name_of_class, str(error)))
+            environments.append(environment)
+        self.tell(f"{name} #{invocation.number} ends {answer.error or ''}")
+        self.scheduler.at(self.scheduler.moment, lambda: reply(answer))
+
+    def _remaining(self, invocation: Invocation) -> int:
+        return max(0, (invocation.deadline - self.scheduler.moment) // 1000)
+
+    # Touches
+
+    def cloud(self, call: CloudCall, perform: Callable[[], Any]) -> Any:
+        """A call of AWS (`cloud.seam.Watch`). Outside an invocation it is just carried out."""
+        invocation = _current.get()
+        if invocation is None:
+            return perform()
+        touch, strike = self._reached(invocation, call.service, described(call), writes=call.writes)
+        kind = strike.kind if strike else ""
+        if kind == "throttled":
+            raise refusal(call.operation, "ThrottlingException", "Rate exceeded")
+        if kind == "down_before":
+            raise EndpointConnectionError(endpoint_url=f"https://{call.service}.invalid")
+        try:
+            answer = perform()
+            if kind == "repeated" and call.operation != "transact_write_items":
+                # botocore sends a transaction again with the same client token: it is done once.
+                answer = perform()
+        finally:
+            self._done(touch, kind)
+        if kind == "down_after":
+            raise ReadTimeoutError(endpoint_url=f"https://{call.service}.invalid")
+        return answer
+
+    def vendor(
+        self, connection: str, simulator: Simulator, request: httpx.Request, inner: SimulatorTransport
+    ) -> httpx.Response:
+        """A call of a vendor, by the function that runs."""
+        invocation = _current.get()
+        assert invocation is not None, "only functions call vendors through the world's transport"
+        path = request.url.path
+        writes = request.method != "GET"
+        touch, strike = self._reached(invocation, connection, f"{request.method} {path}", writes=writes, vendor=True)
+        kind = strike.kind if strike else ""
+        if kind == "refused":
+            self._note(invocation, connection, request, None)
+            raise httpx.ConnectError("refused by the world", request=request)
+        if strike is not None and strike.fault:
+            simulator.add_fault(**{"times": 1, **strike.fault})
+        status: int | None = None
+        try:
+            response = inner.handle_request(request)
+            status = response.status_code
+        except httpx.ReadTimeout:
+            self.pause(READ_SECONDS)
+            raise
+        finally:
+            if strike is not None and strike.fault and strike.fault.get("times", 1) == 1:
+                simulator.clear_faults()
+            self._note(invocation, connection, request, status)
+            self._done(touch, f"{kind} {status}")
+        return response
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass for the invocation that runs. Raises TimedOut when its time is over."""
+        invocation = _current.get()
+        if invocation is None:
+            return
+        self.scheduler.pause(seconds, invocation.deadline)
+        # Another environment may have run meanwhile.
+        wiring.use(invocation.environment.wiring)
+        if self.scheduler.moment >= invocation.deadline:
+            raise TimedOut
+
+    def _reached(
+        self, invocation: Invocation, system: str, what: str, *, writes: bool, vendor: bool = False
+    ) -> tuple[Touch, Strike | None]:
+        touch = Touch(self.touches, invocation.function, system, what, writes, vendor)
+        self.touches += 1
+        strike = self.fate.strike(touch)
+        self.pause(self.fate.seconds(touch))
+        if strike is not None and strike.kind == "kill_before":
+            self.tell(f"{invocation.function} #{invocation.number} killed before {system} {what}")
+            raise Killed
+        return touch, strike
+
+    def _done(self, touch: Touch, kind: str) -> None:
+        invocation = _current.get()
+        assert invocation is not None
+        self.tell(f"{invocation.function} #{invocation.number} {touch.system} {touch.what} {kind}")
+        if kind.startswith("kill_after"):
+            raise Killed
+
+    def _note(self, invocation: Invocation, connection: str, request: httpx.Request, status: int | None) -> None:
+        self.vendor_calls.append(
+            VendorCall(
+                connection,
+                request.method,
+                request.url.path,
+                request.content,
+                status,
+                self.scheduler.moment,
+                invocation.function,
+                invocation.number,
+            )
+        )
+
+
+class VendorTransport(httpx.BaseTransport):
+    """Takes a connector's requests to its simulator, as touches of the function that makes them."""
+
+    def __init__(self, connection: str, simulator: Simulator, functions: Functions) -> None:
+        self._connection = connection
+        self._simulator = simulator
+        self._functions = functions
+        self._inner = SimulatorTransport({simulator.base_url: simulator}, functions.pause)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        return self._functions.vendor(self._connection, self._simulator, request, self._inner)
+
+
+def described(call: CloudCall) -> str:
+    """A call of AWS in a few words that name what it is about."""
+    request = call.request
+    match call.operation:
+        case "get_item" | "update_item" | "delete_item":
+            key = request["Key"]
+            about = "/".join(value["S"] for value in key.values())
+        case "put_item":
+            item = request["Item"]
+            about = "/".join(item[name]["S"] for name in ("pk", "sk", "id") if name in item)
+        case "transact_write_items":
+            about = "+".join(_target(action) for action in request["TransactItems"])
+        case "query":
+            about = request["ExpressionAttributeValues"][":pk"]["S"]
+        case "put_events":
+            about = "+".join(entry["DetailType"] for entry in request["Entries"])
+        case "start_execution":
+            about = request["name"]
+        case _:
+            about = ""
+    return f"{call.operation} {about}".rstrip()
+
+
+def _target(action: dict[str, Any]) -> str:
+    ((kind, request),) = action.items()
+    key = request["Key"] if kind == "Update" else request["Item"]
+    return f"{key['pk']['S']}/{key['sk']['S']}"
+
+
+def _cause(error: str, message: str) -> str:
+    """The Cause of a failed Lambda task: Lambda's own JSON of the error."""
+    return json.dumps({"errorMessage": message, "errorType": error, "stackTrace": []})

@@ -1,0 +1,57 @@
+"""The deployed whole on a local engine of its own, with simulators of their own, beside whatever `make up` runs."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dealbridge_local import platform as local_platform
+from dealbridge_local.engine import Settings
+from dealbridge_local.platform import Platform
+from dealbridge_local.salesforce_user import SalesforceUser
+from dealbridge_local.vendors import FIRST_PORT_SETTING
+
+
+def _free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    for first in range(20_000, 30_000, count):
+        probes = []
+        try:
+            for port in range(first, first + count):
+                probe = socket.socket()
+                probes.append(probe)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for probe in probes:
+                probe.close()
+    raise RuntimeError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform, with waits shortened to a tenth and a poll that only runs when a test asks for it."""
+    home: Path = tmp_path_factory.mktemp("platform")
+    settings = Settings(port=_free_ports(1), home=home, wait_scale=0.1)
+    before = dict(os.environ)
+    os.environ[FIRST_PORT_SETTING] = str(_free_ports(8))
+    try:
+        running = local_platform.up(settings, poll_rate="rate(1 day)")
+        local_platform.point_process_at(running)
+        os.environ["DEALBRIDGE_ENDPOINTS"] = str(home / "endpoints.json")
+        yield running
+    finally:
+        local_platform.down(settings)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture
+def seller(platform: Platform) -> SalesforceUser:
+    described = platform.endpoints["simulators"]["salesforce"]
+    return SalesforceUser(described["url"], described["credentials"])
