@@ -36,6 +36,9 @@ class SalesforceUser:
         self._sign_in()
         self._prices: dict[tuple[str, str], str] = {}
 
+    def close(self) -> None:
+        self._http.close()
+
     def create(self, sobject: str, **fields: Any) -> str:
         """A new record's id."""
         answer = self._call("POST", f"{API}/sobjects/{sobject}", fields)

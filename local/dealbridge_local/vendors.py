@@ -24,6 +24,10 @@ class VendorsError(RuntimeError):
     """The simulators cannot be started; the message says what to do."""
 
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes that this very program started: it is for their parent to collect their exit status."""
+
+
 @dataclass(frozen=True)
 class Vendors:
     """The running simulators: name → {"url", "api_version", "credentials"}."""
@@ -55,6 +59,7 @@ def start(home: Path, engine_url: str, say: Say = print) -> Vendors:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _children[process.pid] = process
     (home / "simulators.pid").write_text(json.dumps({"pid": process.pid, "started": process_start(process.pid)}))
 
     def alive() -> None:
@@ -93,6 +98,8 @@ def stop(home: Path) -> bool:
             os.kill(recorded["pid"], signal.SIGTERM)
         with contextlib.suppress(TooLateError):
             wait_until(lambda: process_start(recorded["pid"]) is None, "Stopping the simulators", within_s=5)
+    if child := _children.pop(recorded["pid"], None):
+        child.wait()
     for name in ("simulators.pid", "simulators.json"):
         (home / name).unlink(missing_ok=True)
     return ours

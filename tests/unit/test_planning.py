@@ -37,8 +37,10 @@ def carried_out(plan: Plan, before: Mapping[str, Applied] | None = None) -> Know
         ref = ExternalRef(connection=operation.connection, type="x", id=operation.key, number=f"N-{operation.key}")
         record = operation.record
         if operation.kind is Kind.ENGAGEMENT_STATUS:
-            numbers = {identity.split("/")[1]: known[identity].ref for identity in operation.needs}
-            record = record | {f"{kind}_number": numbers[kind].number for kind in ("customer", "contract", "project")}
+            for needed in operation.needs:
+                stands = known[needed].ref
+                assert stands is not None
+                record = record | {f"{needed.split('/')[1]}_number": stands.number}
         withdrawn = operation.action is Action.WITHDRAW
         known[operation.identity] = Applied(record, operation.codes, ref, withdrawn)
     return known

@@ -37,9 +37,10 @@ def _free_ports(count: int) -> int:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform, with waits shortened to a tenth and a poll that only runs when a test asks for it."""
     home: Path = tmp_path_factory.mktemp("platform")
-    settings = Settings(port=_free_ports(1), home=home, wait_scale=0.1)
+    first = _free_ports(9)
+    settings = Settings(port=first, home=home, wait_scale=0.1)
     before = dict(os.environ)
-    os.environ[FIRST_PORT_SETTING] = str(_free_ports(8))
+    os.environ[FIRST_PORT_SETTING] = str(first + 1)
     try:
         running = local_platform.up(settings, poll_rate="rate(1 day)")
         local_platform.point_process_at(running)
@@ -52,6 +53,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 @pytest.fixture
-def seller(platform: Platform) -> SalesforceUser:
+def seller(platform: Platform) -> Iterator[SalesforceUser]:
     described = platform.endpoints["simulators"]["salesforce"]
-    return SalesforceUser(described["url"], described["credentials"])
+    user = SalesforceUser(described["url"], described["credentials"])
+    yield user
+    user.close()

@@ -20,10 +20,10 @@ class Vendor:
     """One simulator, through its control surface."""
 
     def __init__(self, platform: Platform, name: str) -> None:
-        self._http = httpx.Client(base_url=platform.simulator_url(name), timeout=60)
+        self._url = platform.simulator_url(name)
 
     def records(self, kind: str) -> list[dict[str, Any]]:
-        found = json.loads(self._http.get(f"/__sim/records/{kind}").content, parse_float=Decimal)
+        found = json.loads(httpx.get(f"{self._url}/__sim/records/{kind}", timeout=60).content, parse_float=Decimal)
         assert isinstance(found, list)
         return found
 
@@ -33,29 +33,39 @@ class Vendor:
 
     def calls(self) -> list[dict[str, Any]]:
         """API calls served, tokens aside."""
-        found: list[dict[str, Any]] = self._http.get("/__sim/calls").json()
+        found: list[dict[str, Any]] = httpx.get(f"{self._url}/__sim/calls", timeout=60).json()
         return [call for call in found if "token" not in call["path"]]
 
     def fault(self, **fault: Any) -> None:
-        self._http.post("/__sim/faults", json=fault).raise_for_status()
+        httpx.post(f"{self._url}/__sim/faults", json=fault, timeout=60).raise_for_status()
 
     def no_faults(self) -> None:
-        self._http.delete("/__sim/faults").raise_for_status()
+        httpx.delete(f"{self._url}/__sim/faults", timeout=60).raise_for_status()
 
     def event(self, kind: str, record_id: str, **more: Any) -> None:
-        self._http.post("/__sim/events", json={"type": kind, "id": record_id, **more}).raise_for_status()
+        httpx.post(
+            f"{self._url}/__sim/events", json={"type": kind, "id": record_id, **more}, timeout=60
+        ).raise_for_status()
 
 
 def dealbridge(*arguments: str) -> subprocess.CompletedProcess[str]:
     """An operator's command, as the operator runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "dealbridge.cli", *arguments], capture_output=True, text=True, env=dict(os.environ), check=False
+        [sys.executable, "-m", "dealbridge.cli", *arguments],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        check=False,
     )
 
 
 def trace(deal: str) -> dict[str, Any]:
     done = dealbridge("trace", f"salesforce:{deal}", "--json")
-    return dict(json.loads(done.stdout)) if done.returncode == 0 else {"state": "unknown", "moments": [], "stderr": done.stderr}
+    return (
+        dict(json.loads(done.stdout))
+        if done.returncode == 0
+        else {"state": "unknown", "moments": [], "stderr": done.stderr}
+    )
 
 
 def wait_for_state(platform: Platform, deal: str, *states: str, within_s: float = 60) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class Staffing(RecordTarget, Protocol):
 class CrmDeal:
     """An opportunity read whole, in the CRM's own words; the field mapping (JSONata) makes a Deal of `document`.
 
-    `revision` changes with every change of the opportunity or its lines.
+    `revision` changes with every change of the opportunity or its lines, and of its account where the CRM lets us see
+    it (the connector's README says so). It is the one that `changed_deals` gives.
     """
 
     opportunity: str
@@ -103,7 +104,10 @@ class CrmDeal:
 
 @dataclass(frozen=True)
 class ChangedDeals:
-    """Opportunities changed since a cursor: (id, revision) pairs, and the cursor to go on from."""
+    """Opportunities changed since a cursor: (id, revision) pairs, and the cursor to go on from.
+
+    One may be among them that a deal's reading would find as it was: its revision says so.
+    """
 
     deals: tuple[tuple[str, str], ...]
     cursor: str
@@ -126,7 +130,8 @@ class InboundRequest:
 class InboundHint:
     """One opportunity that an inbound event speaks of. `event_id` is unique per delivery-worthy event of the sender.
 
-    `opportunity` None means: too much changed to say; catch up by polling.
+    `opportunity` None means: it cannot say which (too much has changed, or a record that many deals share); catch up by
+    polling.
     """
 
     opportunity: str | None
@@ -152,7 +157,10 @@ class Crm(Protocol):
         """
 
     def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
-        """Won (or once won) opportunities changed since the cursor, oldest first. None starts a look-back window."""
+        """Won (or once won) opportunities that changed since the cursor, or whose account did where the CRM can tell.
+
+        None starts a look-back window. What changes between two pages is given by one of them or by the next poll.
+        """
 
     def find_status(self, opportunity: str) -> EngagementStatus | None:
         """The status fields as the CRM holds them now; None where none was ever written."""

@@ -8,7 +8,7 @@ and is never retried.
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from inspect import signature
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 logger = Logger(service="dealbridge", log_uncaught_exceptions=False)
 
 
+LONGEST_STEP = timedelta(seconds=61)
+"""No invocation of a step lasts longer (template.yaml, Globals: Timeout)."""
+
+
+def now() -> datetime:
+    return clock.now()
+
+
 class RunStep(Model):
     """What every step of a deal's run is told."""
 
@@ -40,7 +48,9 @@ class RunStep(Model):
 class Telling:
     """What one invocation has done so far: for its story entry, its metrics and its log line."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: datetime | None = None) -> None:
+        self.until = until or now() + LONGEST_STEP
+        """When Lambda ends the invocation at the latest."""
         self.calls: list[Call] = []
         self.effects: list[str] = []
         self.notes: dict[str, Any] = {}
@@ -78,10 +88,6 @@ def watch_call(call: "Call") -> None:
     )
 
 
-def now() -> datetime:
-    return clock.now()
-
-
 WARM_UP: dict[str, Any] = {"warm_up": True}
 """Answered by a step without doing anything: whoever invokes it so only wants its environment to be there."""
 
@@ -104,7 +110,7 @@ def step[I: RunStep, O: Model](function: Callable[[I], O]) -> Handler:
         if event == WARM_UP:
             return {}
         global _telling
-        _telling = Telling()
+        _telling = Telling(_deadline(context))
         title = getattr(context, "function_name", name).split("-")[-1]
         command = _parsed(accepts, event)
         logger.append_keys(
@@ -149,6 +155,12 @@ def count(name: str, amount: int = 1, **dimensions: str) -> None:
         metrics.add_dimension(dimension, value)
     metrics.add_metric(name, MetricUnit.Count, amount)
     metrics.flush_metrics()
+
+
+def _deadline(context: Any) -> datetime | None:
+    """When this invocation is over, whatever happens, with a second for its answer to be on the way."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return now() + timedelta(milliseconds=remaining() + 1000) if remaining else None
 
 
 def _parsed[I: RunStep](accepts: type[I], event: dict[str, Any]) -> I:

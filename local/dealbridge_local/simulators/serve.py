@@ -27,7 +27,10 @@ def _salesforce(around: Surroundings) -> Simulator:
     from dealbridge_local.simulators.salesforce import SalesforceSimulator
     from dealbridge_local.simulators.salesforce.event_relay import EventBridgeRelay
 
-    return SalesforceSimulator(relay=EventBridgeRelay.to(around.engine_url, REGION, ACCESS_KEY, SECRET_KEY))
+    return SalesforceSimulator(
+        relay=EventBridgeRelay.to(around.engine_url, REGION, ACCESS_KEY, SECRET_KEY),
+        relayed=("Opportunity", "Account"),
+    )
 
 
 def _netsuite(around: Surroundings) -> Simulator:

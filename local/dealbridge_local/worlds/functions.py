@@ -1,7 +1,8 @@
 """Lambda: functions in environments that live on, die, and run out of time; their calls are touches (boundaries.py)."""
 
 import json
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from dealbridge import wiring
+from dealbridge.errors import DealbridgeError
 from dealbridge.wiring import Wiring
 from dealbridge_local.simulators.simulator import Simulator
 from dealbridge_local.simulators.transport import SimulatorTransport
@@ -122,9 +124,11 @@ class Functions:
             answer = Answer(error="Sandbox.Timedout", cause=_cause("Sandbox.Timedout", message))
         except Exception as error:
             name_of_class = type(error).__name__
-            answer = Answer(error=name_of_class, cause=_cause(name_of_class, str(error)))
+            trace = [] if isinstance(error, DealbridgeError) else traceback.format_tb(error.__traceback__)
+            answer = Answer(error=name_of_class, cause=_cause(name_of_class, str(error), trace))
             environments.append(environment)
         self.tell(f"{name} #{invocation.number} ends {answer.error or ''}")
+        if answer.error: print(json.loads(answer.cause)["errorMessage"], *json.loads(answer.cause)["stackTrace"][-3:])
         self.scheduler.at(self.scheduler.moment, lambda: reply(answer))
 
     def _remaining(self, invocation: Invocation) -> int:
@@ -271,6 +275,6 @@ def _target(action: dict[str, Any]) -> str:
     return f"{key['pk']['S']}/{key['sk']['S']}"
 
 
-def _cause(error: str, message: str) -> str:
+def _cause(error: str, message: str, trace: Sequence[str] = ()) -> str:
     """The Cause of a failed Lambda task: Lambda's own JSON of the error."""
-    return json.dumps({"errorMessage": message, "errorType": error, "stackTrace": []})
+    return json.dumps({"errorMessage": message, "errorType": error, "stackTrace": list(trace)})

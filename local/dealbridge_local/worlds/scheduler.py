@@ -66,15 +66,26 @@ class Scheduler:
         The clock stands at `until` afterwards, or at what happened last.
         """
         for _ in range(most):
-            while self._due and self._due[0].cancelled:
-                heapq.heappop(self._due)
-            if not self._due or (until is not None and self._due[0].moment > until):
+            following = self._next_moment()
+            if following is None or (until is not None and following > until):
                 self.moment = max(self.moment, until or 0)
                 return
-            due = heapq.heappop(self._due)
-            self.moment = due.moment
-            due.action()
+            self.step()
         raise StalledError(f"not at rest after {most} steps")
+
+    def step(self) -> bool:
+        """Let the next thing happen; False where nothing is due."""
+        if self._next_moment() is None:
+            return False
+        due = heapq.heappop(self._due)
+        self.moment = due.moment
+        due.action()
+        return True
+
+    def _next_moment(self) -> int | None:
+        while self._due and self._due[0].cancelled:
+            heapq.heappop(self._due)
+        return self._due[0].moment if self._due else None
 
     # Threads
 
@@ -93,9 +104,8 @@ class Scheduler:
             wake = min(wake, until)
         thread = self._awake
         assert thread is not None, "only a thread of the scheduler pauses"
-        while self._due and self._due[0].cancelled:
-            heapq.heappop(self._due)
-        if not self._due or self._due[0].moment > wake:
+        following = self._next_moment()
+        if following is None or following > wake:
             self.moment = max(self.moment, wake)
             return
         self._paused.add(thread)

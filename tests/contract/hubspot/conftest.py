@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+import dealbridge.clock
 from dealbridge_local.simulators.hubspot import HubSpotSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
 
@@ -102,8 +103,12 @@ type Portal = Callable[..., Hub]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Iterator[Clock]:
+    """The time, for the simulator and for the connector."""
+    moved = Clock()
+    dealbridge.clock.use(moved)
+    yield moved
+    dealbridge.clock.use(None)
 
 
 @pytest.fixture

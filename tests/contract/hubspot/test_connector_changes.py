@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dealbridge.errors import AccessError
+from dealbridge.errors import AccessError, ThrottledError
 from dealbridge.ports import ChangedDeals, InboundEventError, InboundRequest
 from dealbridge_local.simulators.hubspot import Delivery
 
@@ -129,8 +129,9 @@ def test_what_changes_between_two_pages_is_not_lost(line: Line) -> None:
         if number % 100 == 99:
             hub.clock.advance(seconds=10)
     hub.clock.advance(minutes=1)
-    first = line.crm.changed_deals(None, hub.clock())
-    assert first.more
+    lines_first = line.crm.changed_deals(None, hub.clock())
+    first = line.crm.changed_deals(lines_first.cursor, hub.clock())
+    assert (len(first.deals), first.more) == (200, True)
     # The first page's deals move to the end of the order: by position, later ones would slip through.
     for deal_id in ids[:40]:
         hub.update("deals", deal_id, po_number="1")
@@ -139,11 +140,43 @@ def test_what_changes_between_two_pages_is_not_lost(line: Line) -> None:
     assert {*dict(first.deals), *rest} == set(ids)
 
 
-def test_an_idle_poll_is_two_calls(line: Line) -> None:
+def test_an_idle_poll_is_two_searches(line: Line) -> None:
     _, cursor = sweep(line, None)
     line.calls.clear()
-    line.crm.changed_deals(cursor, line.hub.clock())
-    assert line.paths == ["POST objects/deals/search", "POST objects/line_items/search"]
+    sweep(line, cursor)
+    assert line.paths == ["POST objects/line_items/search", "POST objects/deals/search"]
+
+
+def test_a_page_is_one_search_and_what_was_read_is_kept(portal: Portal) -> None:
+    line = Line(portal(search_second_limit=1))
+    hub = line.hub
+    large, small, open_one = won_deal(hub, lines=450), won_deal(hub), hub.deal()
+    hub.line(open_one)
+    hub.clock.advance(minutes=1)
+    line.calls.clear()
+    cursor, refused = None, 0
+    found: dict[str, str] = {}
+    for _ in range(20):
+        try:
+            page = line.crm.changed_deals(cursor, hub.clock())
+        except ThrottledError:
+            refused += 1
+            hub.clock.advance(seconds=1)
+            continue
+        cursor, found = page.cursor, found | dict(page.deals)
+        if not page.more:
+            break
+
+    assert found == {each: line.crm.read_deal(each).revision for each in (large, small)}
+    assert refused == 3
+
+
+def test_a_cursor_does_not_grow_without_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dealbridge.connectors.hubspot.records.DEALS_KEPT", 2)
+    ids = {won_deal(line.hub) for _ in range(5)}
+    line.hub.clock.advance(minutes=1)
+    first = line.crm.changed_deals(None, line.hub.clock())
+    assert ({deal for deal, _ in first.deals}, "newest" in first.cursor) == (ids, False)
 
 
 # The Webhooks Journal
@@ -192,8 +225,6 @@ def test_a_gap_of_more_than_three_days_is_bridged_by_search(hub: Hub) -> None:
     hub.clock.advance(hours=1)
     missed = won_deal(hub)
     hub.clock.advance(days=4)
-    # The tokens of four days ago have expired in the simulator's time, not in the connector's.
-    line = Line(hub, changes="journal")
     found, cursor = sweep(line, cursor)
     assert missed in found
     later = won_deal(hub)

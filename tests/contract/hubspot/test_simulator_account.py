@@ -190,8 +190,8 @@ def test_owners_are_listed_by_page_and_found_by_email(hub: Hub) -> None:
     assert hub.send("GET", "/crm/v3/owners/1").status_code == 404
 
 
-def test_the_account_tells_its_currencies(hub: Hub) -> None:
-    details = hub.get("/account-info/2026-09/details")
+def test_the_account_tells_its_currencies(portal: Portal) -> None:
+    details = portal(exchange_rates={"EUR": "1.1", "GBP": "1.2", "CHF": "1"}).get("/account-info/2026-09/details")
     assert (details["companyCurrency"], details["additionalCurrencies"]) == ("USD", ["EUR", "GBP", "CHF"])
 
 

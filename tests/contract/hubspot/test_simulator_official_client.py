@@ -154,7 +154,7 @@ def test_a_partly_failed_batch_is_understood(client: Any) -> None:
 
 def test_a_refusal_is_understood(client: Any) -> None:
     with pytest.raises(ApiException) as refused:
-        client.crm.deals.basic_api.create(_deal(deal_currency_code="JPY"))
+        client.crm.deals.basic_api.create(_deal(deal_currency_code="SEK"))
     assert refused.value.status == 400
     assert "INVALID_OPTION" in refused.value.body
 
@@ -196,7 +196,7 @@ def test_properties_pipelines_and_owners(client: Any) -> None:
 
     pipelines = client.crm.pipelines.pipelines_api.get_all("deals").results
     assert pipelines[0].stages[-2].metadata == {"isClosed": "true", "probability": "1.0"}
-    owner = client.crm.owners.owners_api.get_page(email="tom.okafor@harborline.example").results[0]
+    owner = client.crm.owners.owners_api.get_page(email="tom.okafor@example.com").results[0]
     assert client.crm.owners.owners_api.get_by_id(int(owner.id)).last_name == "Okafor"
 
 

@@ -1,17 +1,34 @@
-"""An org with a clock that tests move, and a signed-in client that speaks plain HTTP to it."""
+"""An org with a clock that tests move, a signed-in client that speaks plain HTTP to it, and a connector to it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from dealbridge.connectors.salesforce import connect
+from dealbridge.connectors.salesforce.system import Salesforce
+from dealbridge.domain.connection import Connection
+from dealbridge.domain.engagement import EngagementStatus
+from dealbridge.transport.client import Call, Wire
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
 
 ORIGIN = "https://dealbridge.my.salesforce.com"
 DATA = "/services/data/v67.0"
+MAPPING = yaml.safe_load((Path(__file__).parents[3] / "mappings/fields/salesforce.yaml").read_text())
+STATUS = EngagementStatus(
+    key="STAT-x",
+    status="Active",
+    message="Project P-1 stands.",
+    project_number="P-1",
+    at=datetime(2026, 11, 23, 18, 0, tzinfo=UTC),
+)
+WEBHOOK_SECRET = "a secret that the org's automation shares"
 
 
 class Clock:
@@ -108,6 +125,57 @@ class Org:
         return self.create("OpportunityLineItem", **{**wanted, **fields})
 
 
+@dataclass
+class World:
+    """An org and a connector to it, with every call that the connector made."""
+
+    org: Org
+    calls: list[Call] = field(default_factory=list)
+    date: str | None = None
+    """The Date header of every answer, where the world has one."""
+
+    def connect(self, secret: dict[str, str] | None = None, **options: Any) -> Salesforce:
+        connection = Connection(
+            id="salesforce",
+            system="salesforce",
+            base_url=ORIGIN,
+            secret="dealbridge/salesforce",
+            options={"read": MAPPING["read"], "status_fields": MAPPING["status_fields"], **options},
+        )
+        transport = SimulatorTransport({ORIGIN: self.org.simulator})
+        given = secret if secret is not None else self.secret()
+        wire = Wire(transport=_Dated(transport, self), watch=self.calls.append)
+        connector = connect(connection, {"webhook_secret": WEBHOOK_SECRET, **given}, wire)
+        assert isinstance(connector, Salesforce)
+        return connector
+
+    def secret(self) -> dict[str, str]:
+        """An app without a private key: assertions are of the machine's time, and tests move the org's."""
+        credentials = self.org.simulator.credentials()
+        return {name: credentials[name] for name in ("consumer_key", "consumer_secret")}
+
+    def api_calls(self) -> list[tuple[str, str]]:
+        """What the org served to the connector since the last time, sign-in left out."""
+        made = [(call.method, call.path.removeprefix("/services/data/v67.0/")) for call in self.calls]
+        self.calls.clear()
+        return made
+
+    def deal(self, **fields: Any) -> str:
+        return self.org.deal(**{"StageName": "Closed Won", "Legal_Entity__c": "EMEA-DE", **fields})
+
+
+class _Dated(httpx.BaseTransport):
+    def __init__(self, inner: httpx.BaseTransport, world: World) -> None:
+        self._inner = inner
+        self._world = world
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        if self._world.date:
+            response.headers["Date"] = self._world.date
+        return response
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -129,3 +197,17 @@ def org(simulator: SalesforceSimulator, clock: Clock) -> Iterator[Org]:
     org = Org(simulator, clock)
     yield org
     org.http.close()
+
+
+@pytest.fixture
+def world(private_key: str) -> Iterator[World]:
+    clock = Clock()
+    clock.now = datetime.now(UTC).replace(microsecond=0)
+    org = Org(SalesforceSimulator(clock, private_key=private_key), clock)
+    yield World(org)
+    org.http.close()
+
+
+@pytest.fixture
+def salesforce(world: World) -> Salesforce:
+    return world.connect()

@@ -264,24 +264,33 @@ def _modified(*minutes: float) -> list[dict[str, Any]]:
 
 
 def test_a_cursor_survives_as_text() -> None:
-    for cursor in (Cursor("a"), Cursor("a", after=3, began="b"), Cursor("a", offset=""), Cursor("a", offset="x")):
+    for cursor in (
+        Cursor("a"),
+        Cursor("a", kind="deals", at="b", after=3, newest={"1": "x"}, began="c"),
+        Cursor("a", offset=""),
+        Cursor("a", offset="x"),
+    ):
         assert Cursor.parse(str(cursor)) == cursor
+    for other in (None, "", "2026-11-23", '{"position": 1}', "[1]"):
+        assert Cursor.parse(other) is None
 
 
 def test_pages_go_on_by_time_and_the_next_sweep_looks_back() -> None:
-    hour = timedelta(hours=1)
-    start = Cursor(at=mapping.iso(NOW - hour))
-    second = start.following(_modified(1, 2), more=True, now=NOW, overlap=hour)
-    third = second.following(_modified(2, 2), more=True, now=NOW + hour, overlap=hour)
-    fourth = third.following(_modified(2, 2), more=True, now=NOW + hour, overlap=hour)
-    last = fourth.following(_modified(3), more=False, now=NOW + hour, overlap=hour)
+    hour, later = timedelta(hours=1), NOW + timedelta(hours=1)
+    start = Cursor(since="2026-11-23T17:00:00.000Z")
+    second = start.onward(_modified(1, 2), {"1": "x"}, NOW)
+    third = second.onward(_modified(2, 2), {"1": "x"}, later)
+    fourth = third.onward(_modified(2, 2), {"1": "x"}, later)
+    assert start.onward(_modified(1, 1), {}, NOW).after == 2
+    deals = fourth.to_deals({"1": "y"}, later)
 
     assert (second.at, second.after) == ("2026-11-23T18:02:00.000Z", 0)
     # A page of one single moment is left by position.
-    assert (third.at, third.after) == (second.at, 2)
-    assert fourth.after == 4
+    assert [(each.at, each.after) for each in (third, fourth)] == [(second.at, 2), (second.at, 4)]
+    assert (deals.kind, deals.page_body()["after"], deals.newest) == ("deals", "0", {"1": "y"})
+    assert deals.page_body()["filterGroups"][0]["filters"][0]["value"] == start.since
     # The look-back counts from where the sweep began, not from where it ended.
-    assert last == Cursor(at="2026-11-23T17:00:00.000Z")
+    assert deals.next_sweep(later, hour) == Cursor(since="2026-11-23T17:00:00.000Z")
 
 
 def test_a_revision_is_the_newest_change_of_deal_or_lines() -> None:

@@ -3,15 +3,18 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from dealbridge.connectors.salesforce.mapping import (
     account_query,
+    changed_query,
     deal_queries,
     document,
     hints_of,
+    revision_of,
     status_content,
     status_of,
 )
@@ -36,11 +39,11 @@ def test_a_deal_is_asked_for_in_at_most_five_queries() -> None:
 
     assert list(queries) == ["opportunity", "lines", "schedules", "contacts"]
     assert queries["opportunity"] == (
-        "SELECT Id, SystemModstamp, Name, Owner.Email, Account.Id, Account.ParentId, Account.Name, Account.Parent.Id, "
+        "SELECT Id, SystemModstamp, Account.Id, Account.ParentId, Account.Name, Account.Parent.Id, "
         "Account.Parent.ParentId, Account.Parent.Name, Account.Parent.Parent.Id, Account.Parent.Parent.ParentId, "
         "Account.Parent.Parent.Name, Account.Parent.Parent.Parent.Id, Account.Parent.Parent.Parent.ParentId, "
         "Account.Parent.Parent.Parent.Name, Account.Parent.Parent.Parent.Parent.Id, "
-        "Account.Parent.Parent.Parent.Parent.ParentId, Account.Parent.Parent.Parent.Parent.Name "
+        "Account.Parent.Parent.Parent.Parent.ParentId, Account.Parent.Parent.Parent.Parent.Name, Name, Owner.Email "
         f"FROM Opportunity WHERE Id = '{DEAL}'"
     )
     assert queries["schedules"].endswith(
@@ -57,6 +60,40 @@ def test_a_deep_tree_is_read_from_an_account_with_five_parents() -> None:
 
     assert asked.startswith("SELECT Id, ParentId, Name, Parent.Id, ")
     assert "Parent.Parent.Parent.Parent.Parent.Name FROM Account" in asked
+
+
+def test_a_poll_looks_at_deals_and_at_the_accounts_that_are_watched() -> None:
+    since = datetime(2026, 11, 23, 18, tzinfo=UTC)
+    options = Options(read={"Account": ("Name",)}, status_fields=STATUS_FIELDS, watched_accounts=2, page=9)
+
+    asked = changed_query(since, DEAL, options)
+
+    assert asked.startswith("SELECT Id, SystemModstamp, Account.Id, Account.ParentId, Account.Name, Account.Parent.Id")
+    assert asked.endswith(
+        "FROM Opportunity WHERE (SystemModstamp >= 2026-11-23T18:00:00.000Z "
+        "OR Account.SystemModstamp >= 2026-11-23T18:00:00.000Z "
+        "OR Account.Parent.SystemModstamp >= 2026-11-23T18:00:00.000Z) "
+        f"AND (IsWon = true OR S__c != null) AND Id > '{DEAL}' ORDER BY Id LIMIT 9"
+    )
+    alone = changed_query(since, "", options.model_copy(update={"watched_accounts": 0}))
+    assert "WHERE (SystemModstamp >= 2026-11-23T18:00:00.000Z) AND (IsWon" in alone
+
+
+def test_a_revision_is_the_deals_stamp_and_what_its_accounts_say() -> None:
+    def revision(account: dict[str, Any] | None) -> str:
+        return revision_of({"attributes": {}, "Id": DEAL, "SystemModstamp": "2026-11-23", "Account": account})
+
+    account = {
+        "attributes": {"url": "v67.0"},
+        "Id": "2",
+        "Limit__c": Decimal("1.5"),
+        "Parent": {"Id": "1", "Name": "n"},
+    }
+    assert revision(None) == "2026-11-23"
+    assert revision(account).startswith("2026-11-23 ")
+    assert revision({**account, "attributes": {"url": "v68.0"}}) == revision(account)
+    others = [{**account, "Limit__c": Decimal("1.6")}, {**account, "Parent": {**parent, "Name": "m"}}]
+    assert len({revision(account), *map(revision, others)}) == 3
 
 
 def test_the_document_is_the_records_without_the_apis_own_words() -> None:
@@ -126,6 +163,16 @@ def test_a_change_event_is_known_by_transaction_and_place_in_it() -> None:
 )
 def test_our_own_client_is_told_apart(origin: str | None, heard: bool) -> None:
     assert bool(hints_of(_change(changeOrigin=origin), Options())) is heard
+
+
+def test_an_account_that_changed_asks_for_a_poll_and_a_new_one_for_nothing() -> None:
+    def hinted(**header: Any) -> list[str | None]:
+        told = _change(entityName="Account", recordIds=["001ak00000OQ4RxAAL", "001ak00000OQ4RyAAL"], **header)
+        return [hint.opportunity for hint in hints_of(told, Options())]
+
+    assert hinted() == hinted(changeType="GAP_UPDATE") == hinted(changeType="DELETE") == [None]
+    assert hinted(changeType="CREATE") == hinted(changeType="GAP_CREATE") == []
+    assert hinted(changeOrigin="com/salesforce/api/rest/67.0;client=dealbridge") == []
 
 
 def test_a_gap_names_the_record_and_an_overflow_nothing() -> None:

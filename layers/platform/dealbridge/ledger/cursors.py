@@ -17,6 +17,11 @@ class Cursors:
         item = self._table.get(f"CURSOR#{connection}", "CURSOR")
         return str(item["cursor"]) if item else None
 
+    def moved_at(self, connection: str) -> datetime | None:
+        """When the last page that was read to its end began."""
+        item = self._table.get(f"CURSOR#{connection}", "CURSOR")
+        return datetime.fromisoformat(item["moved_at"]) if item else None
+
     def move(self, connection: str, cursor: str, now: datetime) -> None:
         self._table.update(Change(f"CURSOR#{connection}", "CURSOR").set(cursor=cursor, moved_at=now.isoformat()))
 

@@ -6,7 +6,7 @@ may or may not have happened: the next attempt reads back before it writes.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -19,9 +19,6 @@ from dealbridge.ledger.deals import deal_pk
 from dealbridge.ledger.documents import Documents
 from dealbridge.ledger.table import Change, ConditionError, Item, Table
 from dealbridge.rules.planning import Applied
-
-ABANDONED_AFTER = timedelta(seconds=120)
-"""An intent of another run that is older than this belongs to a step that is gone: longer than any step may take."""
 
 
 class How(StrEnum):
@@ -71,10 +68,11 @@ class Records:
         items += self._table.get_many((f"SHARED#{identity}", "RECORD") for identity in shared).values()
         return [{**item, "content": self._content(item)} for item in items]
 
-    def intend(self, deal: DealKey, run: str, operation: Operation, now: datetime) -> Intent:
-        """Record what is about to be written.
+    def intend(self, deal: DealKey, run: str, operation: Operation, now: datetime, until: datetime) -> Intent:
+        """Record what is about to be written; `until` is when this attempt is over at the latest.
 
-        Raises RecordBusyError while another run is writing the same shared record.
+        Raises LeaseLostError where the run no longer holds the deal: what it wants is old. Raises RecordBusyError
+        while an attempt of another run may still be writing the same record.
         """
         pk, sk = _place(deal, operation)
         item = self._table.get(pk, sk) or {}
@@ -88,14 +86,9 @@ class Records:
             and not before
         ):
             return Intent("", operation, known, unsettled=False, done=True)
-        if before and operation.shared and before["run"] != run:
-            age = now - datetime.fromisoformat(before["at"])
-            if age < ABANDONED_AFTER:
-                raise RecordBusyError(
-                    f"{operation.identity} is being written by run {before['run']}",
-                    connection=operation.connection,
-                    retry_after=2,
-                )
+        # Attempts of one run follow one another. One of another run may be cut off from its run and still be going.
+        if before and before["run"] != run and not before.get("over") and now < datetime.fromisoformat(before["until"]):
+            raise _busy(operation, before["run"])
         intent_id = uuid4().hex
         change = Change(pk, sk).set(
             identity=operation.identity,
@@ -109,19 +102,31 @@ class Records:
                 "action": operation.action.value,
                 "hash": operation.payload_hash,
                 "at": now.isoformat(),
+                "until": until.isoformat(),
             },
         )
         if before:
             change.where("#intent.#id = :seen", seen=before["id"])
         else:
             change.where("attribute_not_exists(#intent)")
+        holds = Change(deal_pk(deal), "HEAD").where("#lease_run = :run", run=run)
+        try:
+            self._table.together([change], checks=[holds])
+        except ConditionError:
+            head = self._table.get(deal_pk(deal), "HEAD") or {}
+            if head.get("lease_run") != run:
+                raise LeaseLostError(f"{deal}: run {run} no longer holds the deal") from None
+            raise _busy(operation, "another run") from None
+        return Intent(intent_id, operation, known, unsettled=before is not None)
+
+    def leave(self, deal: DealKey, intent: Intent) -> None:
+        """Note that an attempt is over though its outcome is unknown: the next one need not wait for it."""
+        pk, sk = _place(deal, intent.operation)
+        change = Change(pk, sk).set_in("intent", over=True).where("#intent.#id = :mine", mine=intent.id)
         try:
             self._table.update(change)
         except ConditionError:
-            raise RecordBusyError(
-                f"{operation.identity} is being written by another run", connection=operation.connection, retry_after=2
-            ) from None
-        return Intent(intent_id, operation, known, unsettled=before is not None)
+            raise LeaseLostError(f"{intent.operation.identity}: another attempt has taken the record over") from None
 
     def settle(
         self,
@@ -192,6 +197,12 @@ class Records:
     def _content(self, item: Item) -> dict[str, Any]:
         packed = item.get("content")
         return dict(self._documents.unpack(packed)) if packed else {}
+
+
+def _busy(operation: Operation, run: str) -> RecordBusyError:
+    return RecordBusyError(
+        f"{operation.identity} is being written by {run}", connection=operation.connection, retry_after=2
+    )
 
 
 def _place(deal: DealKey, operation: Operation) -> tuple[str, str]:

@@ -81,6 +81,13 @@ class Change:
             self._sets.append(f"{self._name(name)} = {self._value(f's_{name}', value)}")
         return self
 
+    def set_in(self, attribute: str, **values: Any) -> "Change":
+        """Set fields of a map that is there."""
+        for name, value in values.items():
+            path = f"{self._name(attribute)}.{self._name(name)}"
+            self._sets.append(f"{path} = {self._value(f'i_{name}', value)}")
+        return self
+
     def add_to(self, **amounts: int) -> "Change":
         for name, amount in amounts.items():
             known, zero = self._name(name), self._value("zero", 0)
@@ -120,6 +127,12 @@ class Change:
             **({"ExpressionAttributeValues": self._values} if self._values else {}),
             **({"ConditionExpression": self._condition} if self._condition else {}),
         }
+
+    def check(self, table: str) -> dict[str, Any]:
+        """The condition alone, as a transaction checks it."""
+        request = self.request(table)
+        del request["UpdateExpression"]
+        return request
 
     def _name(self, name: str) -> str:
         self._names[f"#{name}"] = name
@@ -213,9 +226,13 @@ class Table:
             )
         return _item(answer["Attributes"])
 
-    def together(self, changes: Sequence[Change], puts: Sequence[Item] = ()) -> None:
-        """All of these, or none. Puts are of new items. Raises ConditionError where a condition does not hold."""
+    def together(self, changes: Sequence[Change], puts: Sequence[Item] = (), checks: Sequence[Change] = ()) -> None:
+        """All of these, or none. Puts are of new items, checks only hold a condition.
+
+        Raises ConditionError where a condition does not hold.
+        """
         writes: list[TransactWriteItemTypeDef] = [{"Update": change.request(self.name)} for change in changes]  # type: ignore[typeddict-item]
+        writes += [{"ConditionCheck": check.check(self.name)} for check in checks]  # type: ignore[typeddict-item]
         writes += [
             {
                 "Put": {

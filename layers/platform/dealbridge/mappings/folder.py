@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, RootModel, ValidationError
@@ -13,7 +14,7 @@ from dealbridge.domain.money import CurrencyCode
 from dealbridge.domain.parties import LegalEntity
 from dealbridge.errors import ConfigurationError
 from dealbridge.mappings import expressions
-from dealbridge.rules.checks import RULES
+from dealbridge.rules.checks import ESSENTIAL, RULES
 from dealbridge.rules.reference import (
     BillingPolicy,
     Codes,
@@ -124,6 +125,8 @@ def write_schemas(folder: Path) -> list[Path]:
 def _check(reference: ReferenceData) -> None:
     """What one file says of another must be true."""
     for code, entity in reference.legal_entities.items():
+        if entity.time_zone not in available_timezones():
+            raise ConfigurationError(f"mappings/legal-entities.yaml: {code}.time_zone: no zone {entity.time_zone!r}")
         for role, connection in (("erp", entity.erp), ("staffing", entity.staffing)):
             if connection is not None and connection not in reference.connections:
                 raise ConfigurationError(
@@ -139,7 +142,11 @@ def _check(reference: ReferenceData) -> None:
         for name in row.customer_in:
             if name not in reference.tax.groups and not (len(name) == 2 and name.isupper()):
                 raise ConfigurationError(f"mappings/tax.yaml: treatments: {name!r} is no country and no group")
-    for name in reference.validation.rules:
+    for name, rule in reference.validation.rules.items():
+        if name in ESSENTIAL and not rule.enforced:
+            raise ConfigurationError(
+                f"mappings/validation-policy.yaml: rules.{name}.enforced: planning relies upon this rule; leave it on"
+            )
         if name not in RULES:
             raise ConfigurationError(
                 f"mappings/validation-policy.yaml: rules: no rule {name!r}; there are {', '.join(RULES)}"

@@ -310,5 +310,18 @@ _CHECKS: dict[str, Callable[[Deal, ReferenceData], Wrong]] = {
     "tax_registered": _tax,
 }
 
+ESSENTIAL = frozenset(
+    {
+        "customer_named",
+        "legal_entity_known",
+        "currency_known",
+        "lines_present",
+        "service_line_known",
+        "dates_in_order",
+        "amounts_add_up",
+    }
+)
+"""What planning relies upon: a policy cannot switch these off."""
+
 RULES = tuple(_CHECKS)
 """The names of all rules, as `mappings/validation-policy.yaml` may list them."""

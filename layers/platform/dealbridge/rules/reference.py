@@ -4,11 +4,12 @@ One document, made of the YAML files of `mappings/`; `version` is the hash of it
 effect and audit entry. An answer that is not there raises ConfigurationError with the file and the field.
 """
 
+import re
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.findings import Owner
@@ -19,6 +20,14 @@ from dealbridge.domain.parties import LegalEntity
 from dealbridge.errors import ConfigurationError
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
+def _expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    return pattern
 
 
 class ServiceLine(Model):
@@ -40,7 +49,7 @@ class PaymentTerm(Model):
 class TaxRegistrationRule(Model):
     """How a country's tax numbers look: a regular expression, and an example for the remedy."""
 
-    pattern: str
+    pattern: Annotated[str, AfterValidator(_expression)]
     example: str
     name: str = "tax number"
 
@@ -82,7 +91,7 @@ class BillingPolicy(Model):
 class ValidationPolicy(Model):
     """Which checks stop a deal. `rules` is keyed by the rule's name; a rule not named is enforced."""
 
-    amount_tolerance: str = "0"
+    amount_tolerance: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?$")] = "0"
     """How far lines and deal amount may differ, in major units."""
     max_lines: int = 1000
     max_billing_items: int = 5000

@@ -8,7 +8,7 @@ from dealbridge.domain.keys import DealKey, Kind
 from dealbridge.domain.model import Model
 from dealbridge.domain.plan import Action, FieldChange, Operation, Step
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConflictError, DealbridgeError, LeaseLostError, RecordBusyError, RecordMissingError
+from dealbridge.errors import ConflictError, DealbridgeError, RecordBusyError, RecordMissingError
 from dealbridge.ledger.ledger import ledger
 from dealbridge.ledger.records import How, Intent
 from dealbridge.ports import Crm, Found, RecordTarget, Write
@@ -74,8 +74,6 @@ def apply_step(command: ApplyStep) -> StepApplied:
 
     Raises LeaseLostError where the run no longer holds the deal, and whatever the vendor's answer stands for.
     """
-    if not ledger().deals.holds(command.deal, command.run):
-        raise LeaseLostError(f"{command.deal}: run {command.run} no longer holds the deal")
     plan = ledger().runs.plan(command.deal, command.run)
     operations = [
         operation for operation in plan.writes if operation.step is command.step and operation.entity == command.entity
@@ -122,7 +120,7 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
     else:
         target = wiring().target(operation.connection)
     began = now()
-    intent = ledger().records.intend(command.deal, command.run, operation, began)
+    intent = ledger().records.intend(command.deal, command.run, operation, began, telling().until)
     if intent.done and intent.known and intent.known.ref:
         refs.note(operation, intent.known.ref)
         return How.FOUND
@@ -137,7 +135,9 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
     try:
         ref, how = attempt.make()
     except DealbridgeError as error:
-        if not error.outcome_unknown and not attempt.unsettled:
+        if error.outcome_unknown or attempt.unsettled:
+            ledger().records.leave(command.deal, intent)
+        else:
             ledger().records.drop(command.deal, intent)
         raise
     ledger().records.settle(command.deal, command.run, intent, ref, how, mapping_version, now(), began)
@@ -160,7 +160,8 @@ class _Attempt:
         operation, known = self._intent.operation, self._intent.known
         if self.unsettled:
             found = self._target.find(self._write)
-            self.unsettled = False
+            # Found, it stays unsettled until it is settled: dropped, nobody would know that it stands.
+            self.unsettled = found is not None
             return self._after_reading_back(found)
         if operation.action is Action.WITHDRAW:
             if known is None or known.ref is None:
@@ -176,6 +177,7 @@ class _Attempt:
             found = self._target.find(self._write)
             if found is None:
                 raise
+            self.unsettled = True
             return self._after_reading_back(found)
 
     def _after_reading_back(self, found: Found | None) -> tuple[ExternalRef, How]:

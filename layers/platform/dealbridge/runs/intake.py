@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +20,7 @@ from dealbridge.domain.keys import DealKey
 from dealbridge.errors import DealbridgeError
 from dealbridge.ledger.ledger import ledger
 from dealbridge.ports import InboundEventError, InboundHint, InboundRequest
+from dealbridge.runs.polling import catch_up
 from dealbridge.settings import EntranceSettings
 from dealbridge.steps import count, logger, now
 from dealbridge.transport.redaction import redacted
@@ -80,7 +80,7 @@ def receive_bus_event(event: Mapping[str, Any], lambda_context: Any) -> None:
 def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambda_context: Any) -> int:
     """Publish the hints that are new; how many events were taken, those known already included.
 
-    A hint without an opportunity (too much has changed to say) is left to the scheduled poll.
+    Hints without an opportunity are answered by one poll, after the others are published.
     Raises InboundEventError for an opportunity that is no record id.
     """
     config = _idempotency()
@@ -88,8 +88,6 @@ def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambd
     taken = 0
     for hint in hints:
         if hint.opportunity is None:
-            logger.warning("too much has changed to say what: left to the poll", extra={"connection": connection})
-            count("EventsLeftToPoll", connection=connection)
             continue
         try:
             deal = DealKey(crm=connection, opportunity=hint.opportunity)
@@ -105,6 +103,11 @@ def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambd
         )
         _publish_once(config)(entry={"key": f"{found.deal}#{found.event_id}", "hint": found.model_dump(mode="json")})
         taken += 1
+    unnamed = [hint for hint in hints if hint.opportunity is None]
+    if unnamed:
+        newest = max(unnamed, key=lambda hint: hint.occurred_at or now())
+        _catch_up_once(config)(entry={"key": f"{connection}#{newest.event_id}"}, connection=connection, hint=newest)
+        taken += len(unnamed)
     count("EventsAccepted", taken, connection=connection)
     return taken
 
@@ -120,7 +123,16 @@ def _publish_once(config: IdempotencyConfig) -> Any:
     return publish_hint
 
 
-@cache
+def _catch_up_once(config: IdempotencyConfig) -> Any:
+    @idempotent_function(  # type: ignore[untyped-decorator]
+        data_keyword_argument="entry", persistence_store=_store(), config=config
+    )
+    def catch_up_with(entry: dict[str, Any], connection: str, hint: InboundHint) -> int:
+        return catch_up(connection, hint.occurred_at)
+
+    return catch_up_with
+
+
 def _store() -> DynamoDBPersistenceLayer:
     return DynamoDBPersistenceLayer(table_name=EntranceSettings.read().idempotency_table, boto3_client=aws.dynamodb())
 

@@ -1,5 +1,6 @@
-"""The scheduled catch-up read of changed deals: it makes lost events harmless."""
+"""The catch-up read of changed deals, on a schedule and for events that name none: it makes lost events harmless."""
 
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from dealbridge import events
@@ -11,6 +12,8 @@ from dealbridge.wiring import wiring
 
 PAGES = 20
 """So many pages of changes are read in one go; the next poll goes on from there."""
+CLOCKS = timedelta(seconds=2)
+"""So far a CRM's clock may be from ours, and a second that it has rounded down."""
 
 
 def poll_all() -> dict[str, int]:
@@ -28,11 +31,23 @@ def poll_all() -> dict[str, int]:
     return found
 
 
-def poll(connection: str) -> int:
+def catch_up(connection: str, occurred_at: datetime | None) -> int:
+    """Read a page of changes at once, for an event that does not say which deals it means; how many hints.
+
+    None where a poll has read already that began after the event: an import of accounts brings a thousand events, and
+    one poll answers them all. What is left over, and any mistake in this, is the scheduled poll's.
+    """
+    read = ledger().cursors.moved_at(connection)
+    if occurred_at and read and read >= occurred_at + CLOCKS:
+        return 0
+    return poll(connection, pages=1)
+
+
+def poll(connection: str, pages: int = PAGES) -> int:
     """Publish a hint for each deal changed since the cursor, then move the cursor; how many hints."""
     cursors, crm, hinted = ledger().cursors, wiring().crm(connection), 0
     cursor = cursors.read(connection)
-    for _ in range(PAGES):
+    for _ in range(pages):
         moment = now()
         changed = crm.changed_deals(cursor, moment)
         hints = []
@@ -40,7 +55,7 @@ def poll(connection: str) -> int:
             deal = DealKey(crm=connection, opportunity=opportunity)
             head = ledger().deals.head(deal) or {}
             if head.get("revision") == revision and "lease_run" not in head:
-                continue  # what is in the ledger already, our own status write included
+                continue  # what the last run has read, parked or not, our own status write included
             hints.append(
                 DealHint(
                     deal=deal,

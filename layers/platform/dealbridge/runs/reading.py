@@ -8,7 +8,7 @@ from dealbridge.domain.deal import Deal
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import DealKey
 from dealbridge.domain.model import Model, content_hash
-from dealbridge.errors import RejectedError
+from dealbridge.errors import ConfigurationError, RejectedError
 from dealbridge.ledger.ledger import ledger
 from dealbridge.mappings.expressions import evaluate
 from dealbridge.ports import CrmDeal
@@ -79,9 +79,10 @@ def fetch(key: DealKey) -> Deal:
 
 def as_deal(key: DealKey, read: CrmDeal, mapping: FieldMapping) -> Deal:
     """The CRM's records as a deal, through the connection's field mapping."""
-    document: dict[str, Any] = evaluate(
-        mapping.deal, dict(read.document), named=f"mappings/fields/{key.crm}.yaml: deal"
-    )
+    named = f"mappings/fields/{key.crm}.yaml: deal"
+    document = evaluate(mapping.deal, dict(read.document), named=named)
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{named}: the expression gives no object but {document!r:.80}", connection=key.crm)
     try:
         return Deal.model_validate({**document, "key": key.model_dump(), "revision": read.revision})
     except ValidationError as error:
@@ -107,10 +108,12 @@ def _unreadable(wrong: Any, document: dict[str, Any], mapping: FieldMapping) -> 
             value = value.get(part) if isinstance(value, dict) else None
     name = ".".join(path)
     label = mapping.labels.get(name, name)
+    # What a field is missing from may be the whole deal: that says nothing, at length.
+    found = "" if isinstance(wrong["input"], dict | list) else f"{wrong['input']!r:.200}: "
     return Finding(
         field=f"{label} (line {line})" if line else label,
         rule="field_readable",
-        message=f"{wrong['input']!r}: {wrong['msg']}.",
+        message=f"{found}{wrong['msg']}.",
         remedy="Correct the field in the CRM, or its mapping in mappings/fields.",
         owner=Owner.OPERATIONS,
     )

@@ -6,7 +6,7 @@ The one in-process retry there is (design, rule 7): a 401 means that the call wa
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import httpx
 

@@ -177,7 +177,7 @@ class Authentication:
                 "hub_id": self._portal_id,
                 "app_id": self.credentials.app_id,
                 "user_id": 96879917,
-                "hub_domain": "harborline.example",
+                "hub_domain": "northwind.example",
                 "scopes": sorted(issued.principal.scopes),
                 "expires_in": int((issued.expires_at - self._clock()).total_seconds()),
             },

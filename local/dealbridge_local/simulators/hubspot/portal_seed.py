@@ -202,8 +202,8 @@ PIPELINES = (
 
 # (id, user id, e-mail, first name, last name)
 OWNERS = (
-    ("96879917", 96879917, "ines.duarte@harborline.example", "Ines", "Duarte"),
-    ("96879918", 96879918, "tom.okafor@harborline.example", "Tom", "Okafor"),
-    ("96879931", 96879931, "priya.raman@harborline.example", "Priya", "Raman"),
-    ("96879944", 96879944, "lena.vogt@harborline.example", "Lena", "Vogt"),
+    ("96879917", 96879917, "ines.duarte@example.com", "Ines", "Duarte"),
+    ("96879918", 96879918, "tom.okafor@example.com", "Tom", "Okafor"),
+    ("96879931", 96879931, "priya.raman@example.com", "Priya", "Raman"),
+    ("96879944", 96879944, "lena.vogt@example.com", "Lena", "Vogt"),
 )

@@ -39,7 +39,15 @@ from dealbridge_local.simulators.store import Record
 from dealbridge_local.simulators.wire import Request, Response
 
 VERSIONS = ("v1", "v3", "v4", "2025-09", "2026-03", "2026-09")
-EXCHANGE_RATES = {"EUR": "1.10", "GBP": "1.25", "CHF": "1.15"}
+EXCHANGE_RATES = {
+    "EUR": "1.10",
+    "GBP": "1.25",
+    "CHF": "1.15",
+    "SGD": "0.75",
+    "JPY": "0.0067",
+    "AUD": "0.65",
+    "CAD": "0.72",
+}
 _RECORD_EVENTS = {"creation": Action.CREATE, "deletion": Action.DELETE, "restore": Action.RESTORE}
 _NAMESPACE = uuid.UUID("c033cdaa-7b1c-4a15-8f6e-2f3f64a1c7d2")
 

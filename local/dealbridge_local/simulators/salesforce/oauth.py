@@ -9,6 +9,7 @@ import binascii
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import jwt
@@ -30,7 +31,9 @@ def new_private_key() -> str:
     ).decode()
 
 
+@cache
 def public_key_of(private_key: str) -> str:
+    """Its public half as PEM; kept, since loading a key checks it for 40 ms."""
     key = serialization.load_pem_private_key(private_key.encode(), None)
     return (
         key.public_key()

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -58,7 +58,7 @@ class GrantedToken(BearerAuth):
 
     def read_token(self, response: httpx.Response) -> Token:
         granted = response.json()
-        return Token(granted["access_token"], datetime.now(UTC) + timedelta(seconds=int(granted["expires_in"])))
+        return Token(granted["access_token"], clock.now() + timedelta(seconds=int(granted["expires_in"])))
 
 
 def api_auth(connection: str, base_url: str, options: HubSpotOptions, secret: HubSpotSecret) -> httpx.Auth:

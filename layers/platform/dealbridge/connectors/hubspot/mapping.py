@@ -6,12 +6,19 @@ Pure functions.
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dealbridge.connectors.hubspot.records import DEAL_TYPE, LINE_ITEM_TYPE, MODIFIED
+from dealbridge.connectors.hubspot.records import (
+    DEAL_TYPE,
+    DEALS,
+    LINE_ITEM_TYPE,
+    LINE_ITEMS,
+    MODIFIED,
+    modified_since,
+)
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.findings import Finding
 from dealbridge.domain.keys import Kind, record_key
@@ -140,39 +147,53 @@ def read_status(opportunity: str, properties: Properties, fields: Mapping[str, s
 class Cursor:
     """Where the next read of changes begins.
 
-    `at` and `after`: what was modified at this moment or later, less the first `after` of it. `began`: when the sweep
-    that is under way began; the next one looks back from there. `offset`: the last entry of the journal, empty before
-    its first; None while searching.
+    A sweep reads changed line items first and then changed deals, each from `since` on, a page at a time: `at` and
+    `after` say from which moment, less the first `after` of it. `newest` is what the lines told: deal → the newest
+    change of its lines. `began` is when the sweep began; the next one looks back from there. `offset` is the last
+    entry of the journal, empty before its first; None while searching.
     """
 
-    at: str
+    since: str
+    kind: str = LINE_ITEMS
+    at: str | None = None
     after: int = 0
+    newest: Mapping[str, str] = field(default_factory=dict)
     began: str | None = None
     offset: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        return cls(**json.loads(text))
+    def parse(cls, text: str | None) -> "Cursor | None":
+        """None where there is none, and for one of another release: then the look-back begins anew."""
+        try:
+            return cls(**json.loads(text)) if text else None
+        except (ValueError, TypeError):
+            return None
 
     def __str__(self) -> str:
-        return json.dumps({name: value for name, value in asdict(self).items() if value not in (None, 0)})
+        return json.dumps({name: value for name, value in asdict(self).items() if value not in (None, 0, {})})
 
     @property
     def searching(self) -> bool:
         return self.offset is None
 
-    def following(
-        self, page: Sequence[Mapping[str, Any]], *, more: bool, now: datetime, overlap: timedelta
-    ) -> "Cursor":
-        """The cursor after a page. Pages go by time and not by position: what changes meanwhile moves to the end of
-        the order, and no record slips through between two positions."""
-        began = self.began or iso(now)
-        if not more:
-            return Cursor(at=earlier(began, overlap))
+    def page_body(self, alternatives: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        return modified_since(self.at or self.since, self.after, alternatives)
+
+    def onward(self, page: Sequence[Mapping[str, Any]], newest: Mapping[str, str], now: datetime) -> "Cursor":
+        """After a page that is not the last. Pages go by time and not by position: what changes meanwhile moves to the
+        end of the order, and no record slips through between two positions."""
         last = modified_at(page[-1])
         # A whole page of one moment (a bulk edit): then only the position tells.
-        after = self.after + len(page) if last == self.at else 0
-        return Cursor(at=last, after=after, began=began)
+        after = self.after + len(page) if last == (self.at or modified_at(page[0])) else 0
+        return replace(self, at=last, after=after, newest=newest, began=self.began or iso(now))
+
+    def to_deals(self, newest: Mapping[str, str], now: datetime) -> "Cursor":
+        """After the last page of line items."""
+        return replace(self, kind=DEALS, at=None, after=0, newest=newest, began=self.began or iso(now))
+
+    def next_sweep(self, now: datetime, overlap: timedelta) -> "Cursor":
+        """After the last page of deals."""
+        return Cursor(since=earlier(self.began or iso(now), overlap))
 
 
 def moment(text: str) -> str:

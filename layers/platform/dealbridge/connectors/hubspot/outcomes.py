@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from dealbridge import errors
+from dealbridge import clock, errors
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
 
@@ -101,6 +101,6 @@ def _pause(response: httpx.Response, policy: Any, time_zone: str | None) -> floa
 
 
 def _until_midnight(time_zone: str) -> float:
-    now = datetime.now(ZoneInfo(time_zone))
+    now = clock.now().astimezone(ZoneInfo(time_zone))
     midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), now.tzinfo)
     return (midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds()

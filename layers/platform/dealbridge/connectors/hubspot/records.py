@@ -27,10 +27,11 @@ BATCH = 100
 """Records per batch call."""
 ASSOCIATION_INPUTS = 1000
 SEARCH_PAGE = 200
-SEARCH_END = 10_000
-"""Search pages no further, however many there are."""
+DEALS_KEPT = 2000
+"""So many deals are kept in a cursor (it stands in a DynamoDB item) before they are given out."""
 
-NO_ASSOCIATIONS = "crm.associations.NO_ASSOCIATIONS_FOUND"
+NOT_FOUND = "OBJECT_NOT_FOUND"
+"""How a multi-status answer says that a record is not there, and that a record has no associations."""
 
 JOURNAL_ENTRIES = 25
 """So many files of the journal are read in one go; the API allows 100."""
@@ -109,7 +110,7 @@ def primary_company(deal: Mapping[str, Any]) -> str | None:
     """The deal's primary company, or the first where none is marked so: the order of the others tells nothing."""
     types = types_of(associated(deal, COMPANIES))
     primary = (company for company, names in types.items() if PRIMARY_COMPANY in names)
-    return next(iter(types), None)
+    return next(primary, None) or next(iter(types), None)
 
 
 def is_cut_short(association: Mapping[str, Any]) -> bool:

@@ -87,7 +87,7 @@ class HubSpotCrm:
 
     def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
         """Won or once won deals changed since the cursor, changes of their lines included."""
-        since = Cursor.parse(cursor) if cursor else None
+        since = Cursor.parse(cursor)
         if self._journal is None:
             return self._searched(since or self._look_back(now), now)
         if since is None:
@@ -99,52 +99,59 @@ class HubSpotCrm:
             page = self._journal.read(since.offset)
         except RecordMissingError:
             # The offset is past the three days that the journal goes back.
-            gap = mapping.earlier(since.at, timedelta(minutes=self._options.overlap_minutes))
-            return self._bridged(Cursor(at=gap), now)
+            gap = mapping.earlier(since.since, timedelta(minutes=self._options.overlap_minutes))
+            return self._bridged(Cursor(since=gap), now)
         changed = self._once_won(sorted(page.deals))
-        _merge(changed, self._deals_of_lines(page.lines))
-        following = Cursor(at=mapping.iso(now), offset=page.offset or since.offset)
+        _merge(changed, self._changed_by_lines(self._deals_of_lines(page.lines)))
+        following = Cursor(since=mapping.iso(now), offset=page.offset or since.offset)
         return ChangedDeals(_oldest_first(changed), str(following), page.more)
 
     def _look_back(self, now: Instant) -> Cursor:
-        return Cursor(at=mapping.iso(now - timedelta(days=self._options.look_back_days)))
+        return Cursor(since=mapping.iso(now - timedelta(days=self._options.look_back_days)))
 
-    def _bridged(self, since: Cursor, now: Instant) -> ChangedDeals:
+    def _bridged(self, cursor: Cursor, now: Instant) -> ChangedDeals:
         """By search, what the journal cannot tell; when that is through, the journal goes on from its earliest."""
-        found = self._searched(since, now)
+        found = self._searched(cursor, now)
         if found.more:
             return found
-        return ChangedDeals(found.deals, str(Cursor(at=mapping.iso(now), offset="")), more=True)
+        return ChangedDeals(found.deals, str(Cursor(since=mapping.iso(now), offset="")), more=True)
 
-    def _searched(self, since: Cursor, now: Instant) -> ChangedDeals:
-        body = records.modified_since(
-            since.at, since.after, records.once_won(self._options.status_fields.get("status"))
-        )
-        page, more = self._search(DEALS, body)
+    def _searched(self, cursor: Cursor, now: Instant) -> ChangedDeals:
+        """One page, one search: there are only about five a second, and what was read is kept by the cursor."""
+        if cursor.kind == LINE_ITEMS:
+            return self._searched_lines(cursor, now)
+        won = records.once_won(self._options.status_fields.get("status"))
+        page, more = self._search(DEALS, cursor.page_body(won))
         changed = {str(each["id"]): mapping.modified_at(each) for each in page}
-        _merge(changed, self._deals_of_lines(self._changed_lines(since.at)))
+        newest = dict(cursor.newest)
+        for deal in changed:
+            changed[deal] = max(changed[deal], newest.pop(deal, ""))
+        if more:
+            return ChangedDeals(_oldest_first(changed), str(cursor.onward(page, newest, now)), more=True)
+        changed |= self._changed_by_lines(newest)
         overlap = timedelta(minutes=self._options.overlap_minutes)
-        return ChangedDeals(
-            _oldest_first(changed), str(since.following(page, more=more, now=now, overlap=overlap)), more
-        )
+        return ChangedDeals(_oldest_first(changed), str(cursor.next_sweep(now, overlap)))
 
-    def _changed_lines(self, at: str) -> dict[str, str]:
-        """Line → its time of change. A line's change does not touch its deal."""
-        modified: dict[str, str] = {}
-        after, more = 0, True
-        while more and after + records.SEARCH_PAGE <= records.SEARCH_END:
-            page, more = self._search(LINE_ITEMS, records.modified_since(at, after))
-            modified.update({str(each["id"]): mapping.modified_at(each) for each in page})
-            after += len(page)
-        return modified
+    def _searched_lines(self, cursor: Cursor, now: Instant) -> ChangedDeals:
+        page, more = self._search(LINE_ITEMS, cursor.page_body())
+        newest = dict(cursor.newest)
+        _merge(newest, self._deals_of_lines({str(each["id"]): mapping.modified_at(each) for each in page}))
+        given: dict[str, str] = {}
+        if len(newest) > records.DEALS_KEPT:
+            given, newest = self._changed_by_lines(newest), {}
+        following = cursor.onward(page, newest, now) if more else cursor.to_deals(newest, now)
+        return ChangedDeals(_oldest_first(given), str(following), more=True)
 
     def _deals_of_lines(self, modified: Mapping[str, str]) -> dict[str, str]:
-        """Won or once won deal → the newest time of change, its own or that of one of these lines."""
+        """Deal → the newest time of change of these lines. A line's change does not touch its deal."""
         newest: dict[str, str] = {}
         for line, deal in self._pairs(LINE_ITEMS, DEALS, list(modified)):
-            newest[deal] = max(newest.get(deal, ""), modified[line])
-        won = self._once_won(list(newest))
-        return {deal: max(revision, newest[deal]) for deal, revision in won.items()}
+            _merge(newest, {deal: modified[line]})
+        return newest
+
+    def _changed_by_lines(self, newest: Mapping[str, str]) -> dict[str, str]:
+        """The won or once won ones among these deals, with the newest time of change, their own or their lines'."""
+        return {deal: max(own, newest[deal]) for deal, own in self._once_won(list(newest)).items()}
 
     def _once_won(self, deals: Sequence[str]) -> dict[str, str]:
         """Those of these deals that are won or were carried over, with their time of change, from the records."""
@@ -168,7 +175,7 @@ class HubSpotCrm:
         """A PATCH of our properties: the same values again change nothing, so a repeat is harmless.
 
         HubSpot has no condition for a write and does not tell what stood before, so where a revision was read it is
-        looked up first. What changes between that look and our PATCH is left to the overlap of the poll.
+        looked up first. A change in the moment between that look and our PATCH is told by its webhook only.
         """
         before = self._revision(opportunity) if read_revision is not None else ""
         body = {"properties": mapping.status_properties(status, self._options.status_fields)}
@@ -216,7 +223,7 @@ class HubSpotCrm:
         for chunk in records.chunks(ids):
             path = self._path("objects", kind, "batch", "read")
             answer = self._json(self._api.call("POST", path, body=records.read_body(chunk, names)))
-            self._refuse(answer, "OBJECT_NOT_FOUND")
+            self._refuse(answer)
             found.update({str(each["id"]): each for each in answer["results"]})
         return [found[each] for each in ids if each in found]
 
@@ -228,7 +235,7 @@ class HubSpotCrm:
             path = self._path("associations", start, end, "batch", "read")
             body = {"inputs": inputs[: records.ASSOCIATION_INPUTS]}
             answer = self._json(self._api.call("POST", path, body=body))
-            self._refuse(answer, records.NO_ASSOCIATIONS)
+            self._refuse(answer)
             inputs = inputs[records.ASSOCIATION_INPUTS :]
             for result in answer["results"]:
                 one = str(result["from"]["id"])
@@ -242,10 +249,10 @@ class HubSpotCrm:
         answer = self._json(self._api.call("POST", self._path("objects", kind, "search"), body=body))
         return answer["results"], records.next_page(answer) is not None
 
-    def _refuse(self, answer: Record, expected: str) -> None:
+    def _refuse(self, answer: Record) -> None:
         """A multi-status answer may only say that something is not there."""
         for each in answer.get("errors") or ():
-            if expected not in (each.get("category"), each.get("subCategory")):
+            if each.get("category") != records.NOT_FOUND:
                 said = f"{each.get('category')}: {each.get('message')}"
                 raise TransientError(f"{self._id}: a part of a batch failed: {said}", connection=self._id)
 

@@ -48,7 +48,11 @@ def number_of(body: Mapping[str, Any], name: str) -> Decimal:
 
 def rows(body: Mapping[str, Any] | None, name: str) -> list[Body]:
     """The entities behind an expanded to-many navigation; none where it was not expanded."""
-    value = (body or {}).get(name)
+    return results((body or {}).get(name))
+
+
+def results(value: Any) -> list[Body]:
+    """The entities of a collection, with or without its envelope."""
     found = value.get("results") if isinstance(value, dict) else value
     return found if isinstance(found, list) else []
 

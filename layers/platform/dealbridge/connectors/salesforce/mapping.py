@@ -9,11 +9,14 @@ from dealbridge.connectors.salesforce.records import Row, record_id, select, tim
 from dealbridge.connectors.salesforce.settings import Options
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.keys import Kind, record_key
+from dealbridge.domain.model import content_hash
 from dealbridge.ports import InboundEventError, InboundHint
 
 ACCOUNT_LEVELS = 5
 """Child-to-parent levels of one path (SOQL reference, "Relationship Queries"): the account and four parents."""
+_ACCOUNT_PATHS = tuple("Account" + ".Parent" * level for level in range(ACCOUNT_LEVELS))
 _OVERFLOW = "GAP_OVERFLOW"
+_CREATED = ("CREATE", "GAP_CREATE")
 _NO_RECORD = "000000000000000AAA"
 
 # Reading a deal
@@ -23,12 +26,9 @@ def deal_queries(opportunity: str, options: Options) -> dict[str, str]:
     """The queries that read a deal, by the part of the document that they fill."""
     read = options.read
     of_deal = f"OpportunityId = '{opportunity}'"
-    accounts = _account_fields(
-        ("Account", *["Account" + ".Parent" * level for level in range(1, ACCOUNT_LEVELS)]), read
-    )
-    own = ("Id", "SystemModstamp", *read.get("Opportunity", ()))
+    own = (*revision_fields(options), *read.get("Opportunity", ()))
     queries = {
-        "opportunity": select((*own, *accounts), "Opportunity", f"Id = '{opportunity}'"),
+        "opportunity": select(own, "Opportunity", f"Id = '{opportunity}'"),
         "lines": select(("Id", *read.get("OpportunityLineItem", ())), "OpportunityLineItem", of_deal, "ORDER BY Id"),
     }
     if "OpportunityLineItemSchedule" in read:
@@ -49,6 +49,38 @@ def account_query(account: str, options: Options) -> str:
     """An account and the parents above it, for a tree that is deeper than a deal's query reaches."""
     paths = ("", *[".".join(["Parent"] * level) for level in range(1, ACCOUNT_LEVELS + 1)])
     return select(_account_fields(paths, options.read), "Account", f"Id = '{account}'")
+
+
+def changed_query(since: datetime, after: str, options: Options) -> str:
+    """Won, or once won, opportunities that changed, or whose accounts did: a page, in the order of their ids.
+
+    An opportunity without an account is found by its own stamp (SOQL reference, "null Values in Lookup Relationships
+    and Outer Joins").
+    """
+    paths = ("", *[f"{path}." for path in _ACCOUNT_PATHS[: options.watched_accounts]])
+    changed = " OR ".join(f"{path}SystemModstamp >= {time_literal(since)}" for path in paths)
+    status = options.status_fields.get("status")
+    won = f"(IsWon = true OR {status} != null)" if status else "IsWon = true"
+    beyond = f" AND Id > '{after}'" if after else ""
+    where = f"({changed}) AND {won}{beyond}"
+    return select(revision_fields(options), "Opportunity", where, f"ORDER BY Id LIMIT {options.page}")
+
+
+def revision_fields(options: Options) -> list[str]:
+    """What an opportunity's revision is made of."""
+    return ["Id", "SystemModstamp", *_account_fields(_ACCOUNT_PATHS, options.read)]
+
+
+def revision_of(row: Row) -> str:
+    """When the opportunity was saved last, and a hash of what we read of its accounts, where it has any.
+
+    Saving an account leaves the opportunity's stamp as it is. The accounts' content tells rather than their stamps: a
+    job that touches every account in a field that no deal reads must not bring up every deal.
+    """
+    stamp, account = str(row["SystemModstamp"]), without_attributes(row.get("Account"))
+    if not account:
+        return stamp
+    return f"{stamp} {content_hash(json.dumps(account, sort_keys=True, default=str))[:16]}"
 
 
 def _account_fields(paths: tuple[str, ...], read: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -167,6 +199,9 @@ def _change_hints(payload: Row, client: str) -> list[InboundHint]:
     occurred_at = datetime.fromtimestamp(header["commitTimestamp"] / 1000, UTC)
     if header["changeType"] == _OVERFLOW or _NO_RECORD in header["recordIds"]:
         return [InboundHint(None, event_id, occurred_at)]
+    if header["entityName"] == "Account":
+        # Which deals are of this account, or of one below it, only the poll's query says. A new one has none yet.
+        return [] if header["changeType"] in _CREATED else [InboundHint(None, event_id, occurred_at)]
     if header["entityName"] == "Opportunity":
         named = header["recordIds"]
     else:

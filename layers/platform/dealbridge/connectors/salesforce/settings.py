@@ -37,6 +37,8 @@ class Options(BaseModel):
     """How far the first poll looks back."""
     overlap: timedelta = timedelta(minutes=5)
     """How far each poll looks back behind the last: a long transaction shows its changes after later ones."""
+    watched_accounts: Annotated[int, Field(ge=0, le=5)] = 5
+    """How many accounts of a deal's tree, from its own upwards, a poll watches for changes; each is one join more."""
     page: Annotated[int, Field(ge=1, le=2000)] = 2000
     """Changed deals a call."""
 

@@ -66,35 +66,31 @@ class Salesforce:
         parts = {part: self._all_rows(bodies[part]) for part in queries}
         if not parts["opportunity"]:
             raise self._missing(opportunity)
+        (row,) = parts["opportunity"]
+        revision = mapping.revision_of(row)
         document = mapping.document(parts)
         self._complete_tree(document["account"])
-        revision = _revision(document["opportunity"]["SystemModstamp"], answer, took)
-        return CrmDeal(deal_id, revision, document)
+        return CrmDeal(deal_id, _marked(revision, row["SystemModstamp"], answer, took), document)
 
     def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
-        """One query. The cursor is when the last poll began, and `<began>|<stamp>|<id>` between two pages of one poll.
+        """One composite. The cursor is when the last poll began; between two pages of one poll `<began>|<since>|<id>`.
 
         A poll begins `overlap` before the last one did: a record is stamped when it is saved, and a long transaction
-        shows it later.
+        shows it later. Its pages go by id, because what has changed may be any account of the tree; what changes in a
+        part that was read already is found by the next poll, which looks behind the beginning of this one.
         """
         began, position = _read_cursor(cursor) if cursor else (now, None)
         if position:
-            stamp, last = time_literal(position[0]), position[1]
-            changed = f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{last}'))"
+            since, after = position
         else:
-            since = began - (self._options.overlap if cursor else self._options.look_back)
-            began, changed = now, f"SystemModstamp >= {time_literal(since)}"
-        status = self._options.status_fields.get("status")
-        won = f"(IsWon = true OR {status} != null)" if status else "IsWon = true"
-        page = f"LIMIT {self._options.page}"
-        soql = select(
-            ("Id", "SystemModstamp"), "Opportunity", f"{changed} AND {won}", "ORDER BY SystemModstamp, Id", page
-        )
-        answer = self._query(soql)
-        rows = self._part(answer, "records")
-        more = len(rows) == self._options.page or not self._part(answer, "done")
-        following = _cursor(began, rows[-1] if more else None)
-        return ChangedDeals(tuple((row["Id"], row["SystemModstamp"]) for row in rows), following, more)
+            since, after = began - (self._options.overlap if cursor else self._options.look_back), ""
+            began = now
+        soql = mapping.changed_query(since, after, self._options)
+        _, bodies = self._composite([query("changed", self._data, soql)])
+        rows = self._part(bodies["changed"], "records")
+        more = len(rows) == self._options.page or not self._part(bodies["changed"], "done")
+        following = _cursor(began, since, rows[-1] if more else None)
+        return ChangedDeals(tuple((row["Id"], mapping.revision_of(row)) for row in rows), following, more)
 
     def find_status(self, opportunity: str) -> EngagementStatus | None:
         """One query."""
@@ -109,11 +105,14 @@ class Salesforce:
     def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
         """One composite: our fields, and the revision before and after.
 
-        Our write moves SystemModstamp. Where someone else has changed the opportunity since `read_revision`, the
-        version given back is that older one, so that a poll still takes their change for news.
+        Our write moves SystemModstamp. Where someone else has changed the opportunity or its accounts since
+        `read_revision`, the version given back is that older one, so that a poll still takes their change for news.
         """
         deal_id = self._id(opportunity)
-        stamp = query("before", self._data, select(("SystemModstamp",), "Opportunity", f"Id = '{deal_id}'"))
+        of_deal = f"Id = '{deal_id}'"
+        asked = select(mapping.revision_fields(self._options), "Opportunity", of_deal)
+        before = query("before", self._data, asked)
+        after = query("after", self._data, select(("SystemModstamp",), "Opportunity", of_deal))
         fields = mapping.status_content(status, self._options)
         if not fields:
             raise ConfigurationError(
@@ -121,15 +120,16 @@ class Salesforce:
                 connection=self._connection.id,
             )
         write = Subrequest("status", "PATCH", f"{self._data}/sobjects/Opportunity/{deal_id}", fields)
-        after = Subrequest("after", stamp.method, stamp.url)
-        _, bodies = self._composite([stamp, write, after])
-        before, version = (self._stamp(bodies[name], opportunity) for name in ("before", "after"))
+        _, bodies = self._composite([before, write, after])
+        old, new = (self._row(bodies[name], opportunity) for name in ("before", "after"))
+        # The accounts as they were before: one that was changed since is news.
+        written = mapping.revision_of({**old, **new})
         return ExternalRef(
             connection=self._connection.id,
             type="Opportunity",
             id=deal_id,
             url=f"{self._connection.base_url.rstrip('/')}/lightning/r/Opportunity/{deal_id}/view",
-            version=version if read_revision in (None, before) else read_revision,
+            version=written if read_revision in (None, mapping.revision_of(old)) else read_revision,
         )
 
     def read_event(self, request: InboundRequest) -> list[InboundHint]:
@@ -205,11 +205,12 @@ class Salesforce:
             f"{self._connection.id}: the answer has no {name}", connection=self._connection.id, outcome_unknown=True
         )
 
-    def _stamp(self, page: Any, opportunity: str) -> str:
-        rows = self._part(page, "records")
+    def _row(self, page: Any, opportunity: str) -> Row:
+        """The one row of a query for an opportunity."""
+        rows: list[Row] = self._part(page, "records")
         if not rows:
             raise self._missing(opportunity)
-        return str(rows[0]["SystemModstamp"])
+        return rows[0]
 
     def _id(self, opportunity: str) -> str:
         found = record_id(opportunity)
@@ -224,22 +225,22 @@ class Salesforce:
         )
 
 
-def _revision(stamp: str, answer: httpx.Response, took: timedelta) -> str:
-    """The stamp, marked where its second may not have been over when the opportunity was read.
+def _marked(revision: str, stamp: str, answer: httpx.Response, took: timedelta) -> str:
+    """The revision, marked where the stamp's second may not have been over when the opportunity was read.
 
     SystemModstamp counts whole seconds: another change within the same one leaves it as it is. A marked revision
     equals none that a poll sees, so that the poll has the deal read once more. The server's own clock tells.
     """
     told = answer.headers.get("date")
     if told is None:
-        return stamp
+        return revision
     over = time_of(stamp) + timedelta(seconds=1)
-    return stamp if parsedate_to_datetime(told) - took >= over else f"{stamp} unsettled"
+    return revision if parsedate_to_datetime(told) - took >= over else f"{revision} unsettled"
 
 
-def _cursor(began: datetime, last: Row | None) -> str:
+def _cursor(began: datetime, since: datetime, last: Row | None) -> str:
     text = time_literal(began)
-    return f"{text}|{time_literal(time_of(last['SystemModstamp']))}|{last['Id']}" if last else text
+    return f"{text}|{time_literal(since)}|{last['Id']}" if last else text
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, tuple[datetime, str] | None]:

@@ -1,0 +1,91 @@
+"""What a process is given for the length of a world: environment, clock, chance, and AWS in memory."""
+
+import datetime as datetimes
+import os
+import random
+import types
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+from aws_lambda_powertools.utilities.idempotency import base as idempotency
+from aws_lambda_powertools.utilities.idempotency.persistence import base as persistence
+from aws_lambda_powertools.utilities.idempotency.persistence import datarecord, dynamodb
+
+from dealbridge import clock, settings, steps, wiring
+from dealbridge.ledger.ledger import ledger
+from dealbridge.mappings import published
+from dealbridge_local.worlds.cloud import seam
+
+LEDGER_TABLE, IDEMPOTENCY_TABLE, BUCKET = "ledger", "idempotency", "documents"
+QUEUE_URL = "https://sqs.invalid/deal-queue"
+MACHINE_ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:deal-to-project"
+
+_ENVIRONMENT = {
+    "LEDGER_TABLE": LEDGER_TABLE,
+    "IDEMPOTENCY_TABLE": IDEMPOTENCY_TABLE,
+    "DOCUMENTS_BUCKET": BUCKET,
+    "BUS_NAME": "bus",
+    "DEAL_QUEUE_URL": QUEUE_URL,
+    "DEAL_RUN_ARN": MACHINE_ARN,
+    "REFERENCE_APPLICATION": "application",
+    "REFERENCE_ENVIRONMENT": "environment",
+    "REFERENCE_PROFILE": "profile",
+    "POWERTOOLS_METRICS_DISABLED": "true",
+    "POWERTOOLS_IDEMPOTENCY_DISABLED": "",
+}
+_SETTINGS = (
+    settings.LedgerSettings,
+    settings.ReferenceSettings,
+    settings.BusSettings,
+    settings.RunSettings,
+    settings.EntranceSettings,
+    settings.QueueSettings,
+)
+
+
+@contextmanager
+def surrounded(clients: Mapping[str, Any], now: Callable[[], datetime], chance: random.Random) -> Iterator[None]:
+    """The world's own clients, clock and chance for this process; afterwards all is as before."""
+    level = steps.logger.log_level
+    wired = wiring.wiring()
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, _ENVIRONMENT))
+        stack.callback(_forget)
+        _forget()
+        stack.enter_context(seam.in_place(dict(clients)))
+        clock.use(now)
+        stack.callback(clock.use, None)
+        stack.callback(wiring.use, wired)
+        steps.logger.setLevel("CRITICAL")
+        stack.callback(steps.logger.setLevel, level)
+        # uuid4 takes its bytes from here.
+        stack.enter_context(patch("os.urandom", chance.randbytes))
+        module = _module_of_time(now)
+        for reader in (idempotency, persistence, datarecord, dynamodb):
+            # Powertools reads the machine's clock itself.
+            stack.enter_context(patch.object(reader, "dt", module))
+        yield
+
+
+def _forget() -> None:
+    for each in _SETTINGS:
+        each.read.cache_clear()  # type: ignore[attr-defined]
+    ledger.cache_clear()
+    published.forget()
+
+
+def _module_of_time(now: Callable[[], datetime]) -> types.ModuleType:
+    """The module `datetime` with a clock of the world's."""
+
+    class WorldTime(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "WorldTime":
+            return cls.fromtimestamp(now().timestamp(), tz)
+
+    module = types.ModuleType("datetime")
+    module.__dict__.update(datetimes.__dict__)
+    module.__dict__["datetime"] = WorldTime
+    return module
