@@ -24,10 +24,10 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
         case yaml.SequenceNode():
             return {name: loader.construct_sequence(node, deep=True)}
         case _:
-            return {name: loader.construct_mapping(node, deep=True)}
+            return {name: loader.construct_mapping(node, deep=True)}  # type: ignore[arg-type]
 
 
-_Loader.add_multi_constructor("!", _function)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _function)
 
 
 @cache

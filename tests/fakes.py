@@ -47,13 +47,22 @@ class Trouble:
 
     def __init__(self) -> None:
         self._planned: list[tuple[str, str, Kind, BaseException, int]] = []
-        self.seen: list[tuple[str, str, Kind]] = []
+        self._then: list[tuple[list[Any], Callable[[], None]]] = []
 
     def plan(self, when: str, action: str, kind: Kind, error: BaseException, times: int = 1) -> None:
         self._planned.append((when, action, kind, error, times))
 
+    def once_seen(self, when: str, action: str, kind: Kind, then: Callable[[], None]) -> None:
+        """Do something else at that place, once, before any trouble that is planned for it."""
+        self._then.append(([when, action, kind], then))
+
+    def clear(self) -> None:
+        self._planned.clear()
+
     def at(self, when: str, action: str, kind: Kind) -> None:
-        self.seen.append((when, action, kind))
+        for waiting in [each for each in self._then if each[0] == [when, action, kind]]:
+            self._then.remove(waiting)
+            waiting[1]()
         for index, (*place, error, times) in enumerate(self._planned):
             if place == [when, action, kind]:
                 self._planned[index] = (when, action, kind, error, times - 1)

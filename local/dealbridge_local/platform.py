@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from dealbridge.mappings.folder import read_folder
+from dealbridge.settings import environment_of
 from dealbridge.steps import WARM_UP
 from dealbridge_local import engine as local_engine
 from dealbridge_local import vendors
@@ -103,7 +104,7 @@ def point_process_at(platform: Platform) -> None:
     """Let this process' boto3 and dealbridge's own commands reach the platform."""
     os.environ |= {
         name: value for name, value in platform.engine.environment().items() if name.startswith(("AWS_", "NO_PROXY"))
-    }
+    } | environment_of(platform.stack)
 
 
 def _webhook_secret(settings: Settings) -> str:

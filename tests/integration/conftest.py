@@ -32,9 +32,10 @@ class World:
     table: Table
     clock: Clock
     executions: Executions
-    crm: FakeCrm = field(default_factory=FakeCrm)
-    erp: FakeVendor = field(default_factory=lambda: FakeVendor("netsuite"))
-    psa: FakeVendor = field(default_factory=lambda: FakeVendor("kantata"))
+    wiring: FakeWiring
+    crm: FakeCrm
+    erp: FakeVendor
+    psa: FakeVendor
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """What was put on the bus: (detail type, detail)."""
 
@@ -99,9 +100,11 @@ def _create() -> None:
 
 @pytest.fixture
 def world(clients: None) -> World:
-    made = World(ledger(), Table(TABLE), Clock(), Executions())
+    crm, erp, psa = FakeCrm(), FakeVendor("netsuite"), FakeVendor("kantata")
+    wiring = FakeWiring(crm, erp, psa)
+    made = World(ledger(), Table(TABLE), Clock(), Executions(), wiring, crm, erp, psa)
     clock.use(made.clock)
-    use(FakeWiring(made.crm, made.erp, made.psa))
+    use(wiring)
 
     def note(params: dict[str, Any], **_: Any) -> None:
         made.told.extend((entry["DetailType"], json.loads(entry["Detail"])) for entry in params["Entries"])

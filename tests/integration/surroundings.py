@@ -1,4 +1,4 @@
-"""What surrounds the code under test: a clock that is moved, AWS calls that can be counted, cut off and put in order."""
+"""What surrounds the code under test: a clock that is moved, AWS calls that are counted, cut off, put in order."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,10 @@ from tests.builders import NOON
 from tests.fakes import Crash
 
 WRITES = frozenset(
-    ["dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.TransactWriteItems", "dynamodb.DeleteItem", "s3.PutObject", "eventbridge.PutEvents", "sfn.StartExecution"]
+    {
+        *("dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.TransactWriteItems", "dynamodb.DeleteItem"),
+        *("s3.PutObject", "eventbridge.PutEvents", "sfn.StartExecution"),
+    }
 )
 """AWS calls that change something, by botocore's names."""
 

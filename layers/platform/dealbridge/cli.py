@@ -15,20 +15,9 @@ from typing import Any
 
 from dealbridge.domain.keys import DealKey
 from dealbridge.errors import DealbridgeError
+from dealbridge.settings import environment_of
 
 ENDPOINTS = Path(os.environ.get("DEALBRIDGE_ENDPOINTS", ".local/endpoints.json"))
-
-_ENVIRONMENT = {
-    "LEDGER_TABLE": "LedgerTable",
-    "IDEMPOTENCY_TABLE": "IdempotencyTable",
-    "DOCUMENTS_BUCKET": "DocumentsBucket",
-    "BUS_NAME": "BusName",
-    "DEAL_QUEUE_URL": "DealQueueUrl",
-    "DEAL_RUN_ARN": "DealRunArn",
-    "REFERENCE_APPLICATION": "ReferenceApplication",
-    "REFERENCE_ENVIRONMENT": "ReferenceEnvironment",
-    "REFERENCE_PROFILE": "ReferenceProfile",
-}
 
 _DEAD_LETTER_QUEUES = {
     "deal-queue": "DealQueueDeadLettersUrl",
@@ -266,7 +255,7 @@ def _connect(options: argparse.Namespace) -> dict[str, str]:
         }
     else:
         stack = _outputs(options.stack)
-    os.environ |= {name: stack[output] for name, output in _ENVIRONMENT.items() if output in stack}
+    os.environ |= environment_of(stack)
     return dict(stack)
 
 

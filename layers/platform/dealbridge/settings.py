@@ -1,6 +1,7 @@
 """The environment of the functions as typed models, each read once and only where it is used."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Self
 
@@ -58,3 +59,21 @@ class EntranceSettings(Settings):
 
 class QueueSettings(Settings):
     deal_queue_url: str
+
+
+_OUTPUTS = {
+    "LEDGER_TABLE": "LedgerTable",
+    "IDEMPOTENCY_TABLE": "IdempotencyTable",
+    "DOCUMENTS_BUCKET": "DocumentsBucket",
+    "BUS_NAME": "BusName",
+    "DEAL_QUEUE_URL": "DealQueueUrl",
+    "DEAL_RUN_ARN": "DealRunArn",
+    "REFERENCE_APPLICATION": "ReferenceApplication",
+    "REFERENCE_ENVIRONMENT": "ReferenceEnvironment",
+    "REFERENCE_PROFILE": "ReferenceProfile",
+}
+
+
+def environment_of(stack: Mapping[str, str]) -> dict[str, str]:
+    """The environment that the functions of a stack see, by the stack's outputs: for operators' commands."""
+    return {name: stack[output] for name, output in _OUTPUTS.items() if output in stack}

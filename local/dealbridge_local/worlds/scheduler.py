@@ -46,6 +46,7 @@ class Scheduler:
         self._paused: set[_Thread] = set()
         self._idle: list[_Thread] = []
         self._threads: list[_Thread] = []
+        self._error: BaseException | None = None
 
     def now(self) -> datetime:
         return self.start + timedelta(microseconds=self.moment)
@@ -135,10 +136,14 @@ class Scheduler:
         thread.turn.release()
         self._baton.acquire()
         self._awake = before
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
-    def given_back(self, thread: "_Thread") -> None:
-        """A thread is done with its job."""
+    def given_back(self, thread: "_Thread", error: BaseException | None = None) -> None:
+        """A thread is done with its job; an error that it left is raised where the job was waited for."""
         self._idle.append(thread)
+        self._error = error
         self._baton.release()
 
 
@@ -165,4 +170,7 @@ class _Thread(threading.Thread):
             except WorldOverError:
                 self._scheduler.given_back(self)
                 return
-            self._scheduler.given_back(self)
+            except BaseException as error:
+                self._scheduler.given_back(self, error)
+            else:
+                self._scheduler.given_back(self)

@@ -34,7 +34,7 @@ _ENVIRONMENT = {
     "REFERENCE_ENVIRONMENT": "environment",
     "REFERENCE_PROFILE": "profile",
     "POWERTOOLS_METRICS_DISABLED": "true",
-    "POWERTOOLS_IDEMPOTENCY_DISABLED": "",
+    "POWERTOOLS_IDEMPOTENCY_DISABLED": "false",
 }
 _SETTINGS = (
     settings.LedgerSettings,

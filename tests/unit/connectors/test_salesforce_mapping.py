@@ -83,12 +83,8 @@ def test_a_revision_is_the_deals_stamp_and_what_its_accounts_say() -> None:
     def revision(account: dict[str, Any] | None) -> str:
         return revision_of({"attributes": {}, "Id": DEAL, "SystemModstamp": "2026-11-23", "Account": account})
 
-    account = {
-        "attributes": {"url": "v67.0"},
-        "Id": "2",
-        "Limit__c": Decimal("1.5"),
-        "Parent": {"Id": "1", "Name": "n"},
-    }
+    parent = {"Id": "1", "Name": "n"}
+    account = {"attributes": {"url": "v67.0"}, "Id": "2", "Limit__c": Decimal("1.5"), "Parent": parent}
     assert revision(None) == "2026-11-23"
     assert revision(account).startswith("2026-11-23 ")
     assert revision({**account, "attributes": {"url": "v68.0"}}) == revision(account)

@@ -132,6 +132,12 @@ def sales_area_of(held: Body, codes: Codes) -> Body | None:
     return next((each for each in areas if is_like(each, _area_key(codes))), None)
 
 
+def shows_customer(held: Body) -> bool:
+    """Whether an answer shows the customer side, there or not; it may also be left for another call."""
+    shown = held.get("to_Customer", {"__deferred": {}})
+    return shown is None or "__deferred" not in shown
+
+
 def admission(customer: str, held: Body, codes: Codes) -> list[Change]:
     """What a partner lacks to be a customer of this legal entity: roles, company code, sales area.
 

@@ -44,7 +44,6 @@ from dealbridge.ports import Found, InboundRequest, RecordHint, Write
 from dealbridge.transport.client import VendorClient, Wire
 
 _HEADERS = {"Accept": "application/json", "Accept-Language": "en"}
-_MOST_EVENT_BYTES = 64 * 1024
 _REJECTED = "C"
 _CREATED = "00"
 
@@ -127,11 +126,8 @@ class S4Hana:
         parent = needed(write, customer.parent_key or "") if self._wants_parent(customer, codes) else None
         held = self._calls.post(RESOURCES[Kind.CUSTOMER].path, body)
         with _written():
-            # A role or number range that customizing lacks drops company and sales area data in silence (A10).
-            if rows(held, "to_BusinessPartnerRole") and (
-                missing := customers.admission(held["BusinessPartner"], held, codes)
-            ):
-                self._calls.change(PARTNERS, missing)
+            if customers.shows_customer(held):
+                self._calls.change(PARTNERS, customers.admission(held["BusinessPartner"], held, codes))
             if parent is not None:
                 self._relate(parent.id, held["BusinessPartner"], codes)
         return self._ref(Kind.CUSTOMER, held, _uuid_of(held))
