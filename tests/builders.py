@@ -109,19 +109,20 @@ def a_hint(event_id: str = "e1", *, deal: DealKey | None = None, source: HintSou
 
 
 @cache
-def _published() -> ReferenceData:
-    reference = read_folder(REPOSITORY / "mappings")
-    codes = dict(reference.codes)
-    for entity in reference.legal_entities.values():
-        for connection in (entity.erp, entity.staffing):
-            if connection is not None:
-                codes.setdefault(connection, codes_for(reference))
-    return reference.model_copy(update={"codes": codes})
+def _for_tests() -> ReferenceData:
+    """Every entity on one ERP and one PSA, with codes of the tests' own: sample data may change and tests stay."""
+    found = read_folder(REPOSITORY / "mappings")
+    entities = {
+        code: entity.model_copy(update={"erp": "netsuite", "staffing": "kantata"})
+        for code, entity in found.legal_entities.items()
+    }
+    codes = {connection: codes_for(found) for connection in ("netsuite", "kantata")}
+    return found.model_copy(update={"legal_entities": entities, "codes": codes})
 
 
 def reference(**changes: Any) -> ReferenceData:
-    """The repository's reference data, with codes for every connection that a legal entity names."""
-    found = _published()
+    """The repository's reference data, with its sections as in `changes`."""
+    found = _for_tests()
     return ReferenceData.model_validate({**found.model_dump(), **changes}) if changes else found
 
 

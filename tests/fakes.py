@@ -48,6 +48,7 @@ class Trouble:
     def __init__(self) -> None:
         self._planned: list[tuple[str, str, Kind, BaseException, int]] = []
         self._then: list[tuple[list[Any], Callable[[], None]]] = []
+        self._watcher: Callable[[str, str, Kind], None] | None = None
 
     def plan(self, when: str, action: str, kind: Kind, error: BaseException, times: int = 1) -> None:
         self._planned.append((when, action, kind, error, times))
@@ -59,10 +60,16 @@ class Trouble:
     def clear(self) -> None:
         self._planned.clear()
 
+    def watch(self, watcher: Callable[[str, str, Kind], None] | None) -> None:
+        """Be told of every place that is come by."""
+        self._watcher = watcher
+
     def at(self, when: str, action: str, kind: Kind) -> None:
         for waiting in [each for each in self._then if each[0] == [when, action, kind]]:
             self._then.remove(waiting)
             waiting[1]()
+        if self._watcher is not None:
+            self._watcher(when, action, kind)
         for index, (*place, error, times) in enumerate(self._planned):
             if place == [when, action, kind]:
                 self._planned[index] = (when, action, kind, error, times - 1)

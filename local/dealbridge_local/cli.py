@@ -1,12 +1,16 @@
 """`dealbridge-local`: up, down, status, demo. The Makefile's targets call these."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from dealbridge_local import platform
 from dealbridge_local.engine import DeploymentError, EngineError, EngineStoppedError, TooLateError
 from dealbridge_local.vendors import VendorsError
+
+if TYPE_CHECKING:
+    from dealbridge_local.platform import Platform
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,6 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("status", help="say what runs")
     commands.add_parser("demo", help="win a deal and show what reached the ERP and the PSA")
     options = parser.parse_args(arguments)
+    # This process asks and shows; the functions' logs are in .local/engine.log.
+    os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
+    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+    from dealbridge_local import platform
+
     try:
         match options.command:
             case "up":
@@ -39,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _show(running: platform.Platform) -> None:
+def _show(running: "Platform") -> None:
     print(f"AWS         {running.endpoints['aws']['endpoint_url']}")
     print(f"HTTP API    {running.endpoints['http_api']}")
     for name, described in running.endpoints["simulators"].items():

@@ -56,9 +56,9 @@ def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "
         parameters={"Stage": STAGE, "PartnerEventSource": source, "PollRate": poll_rate},
         say=say,
     )
-    connections = {name: {"base_url": described["url"]} for name, described in simulators.items()}
-    connections["salesforce"]["options"] = {"event_source": source}
     api = engine.http_api_url(stack["HttpApiId"])
+    connections = {name: {"base_url": described["url"], "public_url": api} for name, described in simulators.items()}
+    connections["salesforce"]["options"] = {"event_source": source}
     endpoints = {
         "aws": {
             "endpoint_url": engine.endpoint_url,
@@ -74,6 +74,7 @@ def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "
     }
     _write(settings.home / "endpoints.json", endpoints)
     _publish(engine, stack, connections, settings, say)
+    _point_hubspot_at(simulators["hubspot"], f"{api}/events/hubspot")
     _warm_up(engine, stack, settings, say)
     return Platform(engine, endpoints)
 
@@ -116,6 +117,17 @@ def _webhook_secret(settings: Settings) -> str:
     return note.read_text()
 
 
+def _point_hubspot_at(described: Mapping[str, Any], target: str) -> None:
+    """What the developer of the HubSpot app sets once: where its webhooks go."""
+    credentials = described["credentials"]
+    httpx.put(
+        f"{described['url']}/webhooks/v3/{credentials['app_id']}/settings",
+        params={"hapikey": credentials["developer_api_key"]},
+        json={"targetUrl": target},
+        timeout=30,
+    ).raise_for_status()
+
+
 def _put_secrets(engine: Engine, simulators: Mapping[str, Mapping[str, Any]]) -> None:
     client = engine.client("secretsmanager")
     for name, described in simulators.items():
@@ -144,8 +156,9 @@ def _publish(
 
 def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: Say) -> None:
     """One environment of each step, so that the first deal is not slowed by a dozen cold starts in a row."""
-    note = settings.scratch / f"warm-{stack['DealRunArn'].rsplit(':', 1)[-1]}"
-    if note.exists():
+    note = settings.scratch / "warm"
+    deployed = (settings.scratch / "deployed-dealbridge").read_text()
+    if note.exists() and note.read_text() == deployed:
         return
     began = time.monotonic()
     client = engine.client("lambda")
@@ -165,7 +178,7 @@ def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: 
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(invoke, names))
     _post_empty_event(engine, stack, settings)
-    note.touch()
+    note.write_text(deployed)
     say(f"The functions are warm after {time.monotonic() - began:.1f} s.")
 
 

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -15,13 +14,13 @@ from dealbridge.ledger.ledger import Ledger, ledger
 from dealbridge.ledger.table import Table
 from dealbridge.settings import Settings
 from dealbridge.wiring import Wiring, use
-from tests.deployed import functions, resources
+from tests.deployed import resources
 from tests.fakes import FakeCrm, FakeVendor, FakeWiring
 from tests.integration.execution import Executions
-from tests.integration.surroundings import Clock
+from tests.integration.surroundings import Clock, listening
 
-REGION = "eu-central-1"
-TABLE, IDEMPOTENCY, BUCKET, BUS = "ledger", "idempotency", "documents", "platform"
+REGION: Literal["eu-central-1"] = "eu-central-1"
+TABLE, IDEMPOTENCY, BUCKET, BUS, MACHINE = "ledger", "idempotency", "documents", "platform", "deal-to-project"
 
 
 @dataclass
@@ -46,60 +45,67 @@ class World:
         return [kind for kind, _ in self.told if kind != "DealChanged"]
 
 
-@pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """moto in place of AWS, the functions' environment, and nothing remembered from another test."""
-    machine = f"arn:aws:states:{REGION}:123456789012:stateMachine:dealbridge-test-deal-to-project"
-    environment = {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-        "LEDGER_TABLE": TABLE,
-        "DOCUMENTS_BUCKET": BUCKET,
-        "IDEMPOTENCY_TABLE": IDEMPOTENCY,
-        "BUS_NAME": BUS,
-        "DEAL_RUN_ARN": machine,
-        "REFERENCE_APPLICATION": "app",
-        "REFERENCE_ENVIRONMENT": "env",
-        "REFERENCE_PROFILE": "profile",
-    }
-    named = {name for each in functions().values() for name in each["Environment"]["Variables"]}
-    assert named - {name for name in named if name.startswith("POWERTOOLS")} - {"PUBLIC_URL"} <= set(environment)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        aws.forget()
-        Settings.read.cache_clear()
-        ledger.cache_clear()
-        _create()
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "LEDGER_TABLE": TABLE,
+    "DOCUMENTS_BUCKET": BUCKET,
+    "IDEMPOTENCY_TABLE": IDEMPOTENCY,
+    "BUS_NAME": BUS,
+    "DEAL_RUN_ARN": f"arn:aws:states:{REGION}:123456789012:stateMachine:{MACHINE}",
+    "REFERENCE_APPLICATION": "app",
+    "REFERENCE_ENVIRONMENT": "env",
+    "REFERENCE_PROFILE": "profile",
+}
+
+
+@pytest.fixture(scope="session")
+def environment() -> Iterator[None]:
+    """What the template gives the functions. One set of clients for all tests: making them costs more than a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        _forget()
         yield
-    clock.use(None)
-    use(Wiring())
+    _forget()
+
+
+def _forget() -> None:
     aws.forget()
     Settings.read.cache_clear()
     ledger.cache_clear()
 
 
+@pytest.fixture
+def clients(environment: None) -> Iterator[None]:
+    """moto in place of AWS, empty."""
+    with mock_aws():
+        _create()
+        yield
+    clock.use(None)
+    use(Wiring())
+
+
 def _create() -> None:
-    dynamodb: Any = boto3.client("dynamodb", REGION)
     for name, logical_id in ((TABLE, "LedgerTable"), (IDEMPOTENCY, "IdempotencyTable")):
         given = resources("AWS::DynamoDB::Table")[logical_id]["Properties"]
         taken = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        dynamodb.create_table(TableName=name, **{part: given[part] for part in taken if part in given})
-    boto3.client("s3", REGION).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    boto3.client("events", REGION).create_event_bus(Name=BUS)
-    boto3.client("stepfunctions", REGION).create_state_machine(
-        name="dealbridge-test-deal-to-project",
+        aws.dynamodb().create_table(TableName=name, **{part: given[part] for part in taken if part in given})
+    aws.s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    aws.events().create_event_bus(Name=BUS)
+    aws.states().create_state_machine(
+        name=MACHINE,
         definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
         roleArn="arn:aws:iam::123456789012:role/any",
     )
 
 
 @pytest.fixture
-def world(clients: None) -> World:
+def world(clients: None) -> Iterator[World]:
     crm, erp, psa = FakeCrm(), FakeVendor("netsuite"), FakeVendor("kantata")
     wiring = FakeWiring(crm, erp, psa)
     made = World(ledger(), Table(TABLE), Clock(), Executions(), wiring, crm, erp, psa)
@@ -109,5 +115,5 @@ def world(clients: None) -> World:
     def note(params: dict[str, Any], **_: Any) -> None:
         made.told.extend((entry["DetailType"], json.loads(entry["Detail"])) for entry in params["Entries"])
 
-    aws.events().meta.events.register("provide-client-params.eventbridge.PutEvents", note)
-    return made
+    with listening("provide-client-params.eventbridge.PutEvents", note):
+        yield made

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +41,7 @@ def _clients() -> list[Any]:
 
 
 @contextmanager
-def _listening(event: str, listener: Callable[..., None]) -> Iterator[None]:
+def listening(event: str, listener: Callable[..., None]) -> Iterator[None]:
     clients = _clients()
     for client in clients:
         client.meta.events.register(event, listener)
@@ -59,15 +59,23 @@ class Writes:
         self.done: list[str] = []
         self._die_after = die_after
 
-    def watch(self) -> Any:
-        return _listening("after-call", self._called)
+    @property
+    def died(self) -> bool:
+        return self._die_after is not None and len(self.done) >= self._die_after
+
+    def watch(self) -> AbstractContextManager[None]:
+        return listening("after-call", self._called)
 
     def _called(self, model: Any, **_: Any) -> None:
         name = f"{model.service_model.service_id.hyphenize()}.{model.name}"
         if name in WRITES:
-            self.done.append(name)
-            if len(self.done) == self._die_after:
-                raise Crash(f"right after {name}")
+            self.did(name)
+
+    def did(self, name: str) -> None:
+        """Count one; die where it is the last."""
+        self.done.append(name)
+        if len(self.done) == self._die_after:
+            raise Crash(f"right after {name}")
 
 
 class Interleaving:
@@ -91,7 +99,7 @@ class Interleaving:
             threading.Thread(target=self._task, args=(number, task), daemon=True) for number, task in enumerate(tasks)
         ]
         self._turns = {number: threading.Semaphore(0) for number in range(len(tasks))}
-        with _listening("before-call", self._wait):
+        with listening("before-call", self._wait):
             for thread in threads:
                 thread.start()
                 self._arrive()

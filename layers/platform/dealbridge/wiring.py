@@ -20,6 +20,8 @@ CONNECTORS = {
     "salesforce": "dealbridge.connectors.salesforce",
     "netsuite": "dealbridge.connectors.netsuite",
     "kantata": "dealbridge.connectors.kantata",
+    "hubspot": "dealbridge.connectors.hubspot",
+    "s4hana": "dealbridge.connectors.s4hana",
 }
 """System → connector package. A further system is a further line."""
 

@@ -45,10 +45,24 @@ def _kantata(around: Surroundings) -> Simulator:
     return KantataSimulator()
 
 
+def _hubspot(around: Surroundings) -> Simulator:
+    from dealbridge_local.simulators.hubspot import HubSpotSimulator
+
+    return HubSpotSimulator()
+
+
+def _s4hana(around: Surroundings) -> Simulator:
+    from dealbridge_local.simulators.s4hana import S4HanaSimulator
+
+    return S4HanaSimulator()
+
+
 SIMULATORS: dict[str, Callable[[Surroundings], Simulator]] = {
     "salesforce": _salesforce,
     "netsuite": _netsuite,
     "kantata": _kantata,
+    "hubspot": _hubspot,
+    "s4hana": _s4hana,
 }
 """By connector folder, in the order of their ports. A further simulator is a further line."""
 

@@ -33,9 +33,9 @@ class Touch:
 class Strike:
     """What falls on a touch.
 
-    `kind`: kill_before, kill_after; for a vendor's call refused, or a fault of the simulators' kernel (`fault`); for
-    a call of AWS throttled, down_before, down_after (done, the answer lost), repeated (done, the answer lost, and the
-    client has tried again).
+    `kind`: kill_before, kill_after; for a vendor's call refused, lost_behind_gateway (done, and a gateway answers 502),
+    or a fault of the simulators' kernel (`fault`); for a call of AWS throttled, down_before, down_after (done, the
+    answer lost), repeated (done, the answer lost, and the client has tried again).
     """
 
     kind: str

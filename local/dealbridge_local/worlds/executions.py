@@ -138,9 +138,12 @@ class Executions:
     chance: random.Random
     ended_badly: Callable[[Execution], None]
     tell: History
+    under_way: int = 0
     _running: dict[str, _Process] = field(default_factory=dict)
+    _limits: dict[str, Due] = field(default_factory=dict)
 
     def begin(self, started: Execution) -> None:
+        self.under_way += 1
         self.scheduler.after(TRANSITION_SECONDS, lambda: self._begin(started))
 
     def abort(self, name: str) -> bool:
@@ -150,10 +153,6 @@ class Executions:
                 self._end(started, "ABORTED")
                 return True
         return False
-
-    @property
-    def under_way(self) -> list[str]:
-        return list(self._running)
 
     _started: dict[str, Execution] = field(default_factory=dict)
 
@@ -175,7 +174,7 @@ class Executions:
         self._running[started.name] = process
         limit = self.deployment.machine.get("TimeoutSeconds")
         if limit is not None:
-            self.scheduler.after(limit, lambda: self._end(started, "TIMED_OUT"))
+            self._limits[started.name] = self.scheduler.after(limit, lambda: self._end(started, "TIMED_OUT"))
         process.go_on()
 
     def _end(
@@ -184,6 +183,9 @@ class Executions:
         if started.status != "RUNNING":
             return
         started.status, started.output = status, output
+        self.under_way -= 1
+        if started.name in self._limits:
+            self._limits.pop(started.name).cancelled = True
         if error is not None:
             started.error, started.cause = error.error, error.cause
         process = self._running.pop(started.name, None)

@@ -128,7 +128,6 @@ class Functions:
             answer = Answer(error=name_of_class, cause=_cause(name_of_class, str(error), trace))
             environments.append(environment)
         self.tell(f"{name} #{invocation.number} ends {answer.error or ''}")
-        if answer.error: print(json.loads(answer.cause)["errorMessage"], *json.loads(answer.cause)["stackTrace"][-3:])
         self.scheduler.at(self.scheduler.moment, lambda: reply(answer))
 
     def _remaining(self, invocation: Invocation) -> int:
@@ -176,6 +175,8 @@ class Functions:
         status: int | None = None
         try:
             response = inner.handle_request(request)
+            if kind == "lost_behind_gateway":
+                response = httpx.Response(502, content=b"<html>Bad Gateway</html>")
             status = response.status_code
         except httpx.ReadTimeout:
             self.pause(READ_SECONDS)
@@ -271,7 +272,7 @@ def described(call: CloudCall) -> str:
 
 def _target(action: dict[str, Any]) -> str:
     ((kind, request),) = action.items()
-    key = request["Key"] if kind == "Update" else request["Item"]
+    key = request["Item"] if kind == "Put" else request["Key"]
     return f"{key['pk']['S']}/{key['sk']['S']}"
 
 

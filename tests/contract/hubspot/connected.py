@@ -20,7 +20,7 @@ from dealbridge_local.simulators.transport import SimulatorTransport
 
 from .conftest import DEAL_TO_COMPANY_PRIMARY, DEAL_TO_CONTACT, LINE_ITEM_TO_DEAL, ORIGIN, Hub, link
 
-FIELDS = yaml.safe_load((Path(__file__).parents[3] / "mappings/examples/hubspot/fields.yaml").read_text())
+FIELDS = yaml.safe_load((Path(__file__).parents[3] / "mappings/fields/hubspot.yaml").read_text())
 
 
 class Line:

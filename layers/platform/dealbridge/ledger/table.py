@@ -17,11 +17,7 @@ type Item = dict[str, Any]
 
 
 class ConditionError(Exception):
-    """A conditional write did not happen. `item` is what stands there instead, where asked for."""
-
-    def __init__(self, item: Item | None = None) -> None:
-        super().__init__("the condition does not hold")
-        self.item = item
+    """A conditional write did not happen."""
 
 
 def encoded(value: Any) -> "AttributeValueTypeDef":
@@ -218,13 +214,10 @@ class Table:
         with _translated():
             aws.dynamodb().put_item(TableName=self.name, Item=_raw(item), **condition)
 
-    def update(self, change: Change) -> Item:
-        """Apply a change; the item as it stands after. Raises ConditionError with what stands there instead."""
+    def update(self, change: Change) -> None:
+        """Apply a change. Raises ConditionError where its condition does not hold."""
         with _translated():
-            answer = aws.dynamodb().update_item(
-                **change.request(self.name), ReturnValues="ALL_NEW", ReturnValuesOnConditionCheckFailure="ALL_OLD"
-            )
-        return _item(answer["Attributes"])
+            aws.dynamodb().update_item(**change.request(self.name))
 
     def together(self, changes: Sequence[Change], puts: Sequence[Item] = (), checks: Sequence[Change] = ()) -> None:
         """All of these, or none. Puts are of new items, checks only hold a condition.
@@ -257,8 +250,7 @@ class _translated:  # noqa: N801 (reads as a word of the sentence)
         if isinstance(error, ClientError):
             code = error.response["Error"]["Code"]
             if code == "ConditionalCheckFailedException":
-                stands: Any = error.response.get("Item")
-                raise ConditionError(_item(stands) if stands else None) from None
+                raise ConditionError from None
             if code == "TransactionCanceledException":
                 reasons: Any = error.response.get("CancellationReasons", [])
                 codes = {reason.get("Code") for reason in reasons} - {"None"}

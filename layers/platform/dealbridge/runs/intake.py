@@ -42,7 +42,7 @@ def receive_http(event: Mapping[str, Any], lambda_context: Any) -> dict[str, Any
     body = base64.b64decode(raw) if event.get("isBase64Encoded") else raw.encode()
     request = InboundRequest(
         method=str(event["requestContext"]["http"]["method"]),
-        url=_public_url(event),
+        url=_public_url(connection, event),
         headers={name.lower(): value for name, value in event.get("headers", {}).items()},
         body=body,
         received_at=now(),
@@ -174,12 +174,13 @@ def _refuse(request_id: str, connection: str, reason: str, status: int, request:
         logger.exception("a refused event could not be kept")
 
 
-def _public_url(event: Mapping[str, Any]) -> str:
+def _public_url(connection: str, event: Mapping[str, Any]) -> str:
     """The URL that the sender called: signatures cover it, and behind a custom domain only we know it."""
-    configured = EntranceSettings.read().public_url.rstrip("/")
+    known = wiring().reference().connections.get(connection)
+    configured = (known.public_url if known else None) or EntranceSettings.read().public_url
     query = f"?{event['rawQueryString']}" if event.get("rawQueryString") else ""
     if configured:
-        return f"{configured}{event['rawPath']}{query}"
+        return f"{configured.rstrip('/')}{event['rawPath']}{query}"
     return f"https://{event['requestContext'].get('domainName', '')}{event['rawPath']}{query}"
 
 

@@ -195,6 +195,7 @@ class DynamoDB:
         if not 0 < len(TransactItems) <= TRANSACTION_ACTIONS:
             raise _invalid(operation, f"Member must have length less than or equal to {TRANSACTION_ACTIONS}")
         done: list[tuple[str, Key, Item]] = []
+        places: list[tuple[str, Key]] = []
         reasons: list[dict[str, Any]] = []
         for action in TransactItems:
             ((kind, request),) = action.items()
@@ -204,10 +205,18 @@ class DynamoDB:
             try:
                 match kind:
                     case "Put":
+                        places.append((request["TableName"], table.key_of(request["Item"])))
                         key, item = self._put(table, request["Item"], expression, given, operation, failed)
                     case "Update":
+                        places.append((request["TableName"], table.key_of(request["Key"])))
                         changes = request["UpdateExpression"]
                         key, item = self._update(table, request["Key"], changes, expression, given, operation, failed)
+                    case "ConditionCheck":
+                        key = table.key_of(request["Key"])
+                        places.append((request["TableName"], key))
+                        self._check_condition(table.get(key), expression, given, operation, failed, ())
+                        reasons.append({"Code": "None"})
+                        continue
                     case _:
                         raise NotEmulatedError(f"{operation}: {kind}")
             except ClientError as error:
@@ -217,7 +226,6 @@ class DynamoDB:
                 continue
             reasons.append({"Code": "None"})
             done.append((request["TableName"], key, item))
-        places = [(name, key) for name, key, _ in done]
         if len(set(places)) < len(places):
             raise _invalid(operation, "Transaction request cannot include multiple operations on one item")
         codes = [reason["Code"] for reason in reasons]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 type Value = dict[str, Any]
@@ -49,27 +50,23 @@ class Condition:
 class Update:
     """An update: what is set, each from the item as it stood before, and what is removed."""
 
-    sets: tuple[tuple[str, Operand], ...]
-    removes: tuple[str, ...]
+    sets: "tuple[tuple[Path, Operand], ...]"
+    removes: "tuple[Path, ...]"
     used: frozenset[str]
 
     def apply(self, item: Item, given: Given) -> dict[str, Value]:
         """The changed attributes. Raises ExpressionError for two changes of one attribute or an operand not there."""
-        names = [resolved(name, given) for name, _ in self.sets]
-        gone = [resolved(name, given) for name in self.removes]
-        if len({*names, *gone}) < len(names) + len(gone):
-            raise ExpressionError(
-                "Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of "
-                "these paths"
-            )
+        paths = [tuple(resolved(name, given) for name in path) for path, _ in self.sets]
+        gone = [tuple(resolved(name, given) for name in path) for path in self.removes]
+        _refuse_overlap([*paths, *gone])
         after = dict(item)
-        for name, (_, operand) in zip(names, self.sets, strict=True):
+        for path, (_, operand) in zip(paths, self.sets, strict=True):
             value = operand(item, given)
             if value is None:
                 raise ExpressionError("The provided expression refers to an attribute that does not exist in the item")
-            after[name] = value
-        for name in gone:
-            after.pop(name, None)
+            _put(after, path, value)
+        for path in gone:
+            after.pop(path[0], None)
         return after
 
 
@@ -84,8 +81,8 @@ def condition(text: str) -> Condition:
 @lru_cache(maxsize=1024)
 def update(text: str) -> Update:
     reader = _Reader(text)
-    sets: list[tuple[str, Operand]] = []
-    removes: list[str] = []
+    sets: list[tuple[Path, Operand]] = []
+    removes: list[Path] = []
     while reader.next is not None:
         match reader.take().upper():
             case "SET":
@@ -302,10 +299,10 @@ def _name(reader: _Reader) -> str:
 _PLAIN = frozenset({"pk", "sk", "gsi_pk", "gsi_sk"})
 
 
-def _top(path: Path) -> str:
+def _top(path: Path) -> Path:
     if len(path) > 1:
-        raise NotEmulatedError(f"an update inside a document: {'.'.join(path)}")
-    return path[0]
+        raise NotEmulatedError(f"a removal inside a document: {'.'.join(path)}")
+    return path
 
 
 def _at(item: Item, path: Path, given: Given) -> Value | None:
@@ -335,8 +332,31 @@ def _size(value: Value | None) -> Value | None:
 # Updates
 
 
-def _assignment(reader: _Reader) -> tuple[str, Operand]:
-    name = _top(_path(reader))
+def _refuse_overlap(paths: list[Path]) -> None:
+    ordered = sorted(paths)
+    for path, following in pairwise(ordered):
+        if following[: len(path)] == path:
+            raise ExpressionError(
+                "Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of "
+                "these paths"
+            )
+
+
+def _put(item: dict[str, Value], path: Path, value: Value) -> None:
+    """Set an attribute, or a field of a map that is there; the maps on the way are copied."""
+    if len(path) == 1:
+        item[path[0]] = value
+        return
+    held = item.get(path[0])
+    if held is None or "M" not in held:
+        raise ExpressionError("The document path provided in the update expression is invalid for update")
+    inner = dict(held["M"])
+    _put(inner, path[1:], value)
+    item[path[0]] = {"M": inner}
+
+
+def _assignment(reader: _Reader) -> tuple[Path, Operand]:
+    name = _path(reader)
     reader.expect("=")
     left = _addend(reader)
     sign = reader.taken("+", "-")

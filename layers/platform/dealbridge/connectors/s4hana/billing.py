@@ -10,18 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from dealbridge.connectors.s4hana.billing_plan import (
-    NUMBERS,
     date_number,
     dates_by_line,
     dates_held,
-    differing,
     item_key,
     new_date,
     paired,
     plan_changes,
     read_schedule,
 )
-from dealbridge.connectors.s4hana.mapping import Only, cut, may
+from dealbridge.connectors.s4hana.mapping import NUMBERS, Only, cut, differing, may
 from dealbridge.connectors.s4hana.odata import Body, Change, day, day_of, number_of, rows, tag_of, text
 from dealbridge.connectors.s4hana.records import (
     ORDER_KEY_LENGTH,
@@ -45,6 +43,8 @@ _MOST_DECIMALS = 3
 _MOST_UNITS = 99_999
 """`ConditionQuantity` is Decimal(5,0)."""
 _LINE_KEY = "PurchaseOrderByShipToParty"
+_FOREIGN = "item "
+"""No key of ours has a blank."""
 
 
 def order_key(key: str) -> str:
@@ -146,7 +146,13 @@ def _price(line: ContractLine, codes: Codes) -> Body | None:
 
 def items_of(held: Body) -> dict[str, Body]:
     """The order's items by our lines' keys; items of other people under their own number."""
-    return {each[_LINE_KEY] or f"item {each['SalesOrderItem']}": each for each in rows(held, "to_Item")}
+    items: dict[str, Body] = {}
+    for item in rows(held, "to_Item"):
+        key = item[_LINE_KEY]
+        # Without a reference of its own an item has the header's; a copy made by hand has that of its original.
+        is_ours = key not in ("", held[_LINE_KEY]) and key not in items
+        items[key if is_ours else f"{_FOREIGN}{item['SalesOrderItem']}"] = item
+    return items
 
 
 def parts_of(contract: Contract, held: Body, codes: Codes, known: Mapping[str, str]) -> dict[str, str]:
@@ -219,7 +225,7 @@ def _rejections(
     wanted = {line_key(line.key) for line in contract.lines}
     numbers = {known[key] for key in known if "/" not in known[key]}
     for key, item in items.items():
-        is_ours = item["SalesOrderItem"] in numbers or bool(item[_LINE_KEY])
+        is_ours = item["SalesOrderItem"] in numbers or not key.startswith(_FOREIGN)
         if key in wanted or not is_ours or item["SalesDocumentRjcnReason"]:
             continue
         reason = {"SalesDocumentRjcnReason": codes.needed_default("rejection_reason")}
@@ -241,9 +247,6 @@ def read_contract(write: Write, wanted: Contract, held: Body, codes: Codes, opti
         str(standing[key]["WBSElement"]).startswith(project.number or "") for key in ours if key in standing
     )
     in_entity = held["SalesOrganization"] == codes.entity("sales_organization")
-    schedule = wanted.schedule
-    if schedule is not None:
-        schedule = read_schedule(schedule, lambda key: standing.get(line_key(key)), codes, currency)
     return wanted.model_copy(
         update={
             "customer_key": wanted.customer_key

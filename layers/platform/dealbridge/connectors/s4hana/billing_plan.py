@@ -5,9 +5,9 @@ their order.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
+from dealbridge.connectors.s4hana.mapping import differing
 from dealbridge.connectors.s4hana.odata import Body, Change, day, day_of, number_of, one, rows, text
 from dealbridge.connectors.s4hana.records import Codes
 from dealbridge.domain.engagement import BillingItem, BillingItemKind, BillingSchedule
@@ -78,23 +78,6 @@ def _says(date: Body) -> tuple[Any, ...]:
 
 def _own(item: BillingItem) -> tuple[Any, ...]:
     return item.due, item.amount.amount
-
-
-def differing(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> Body:
-    """The fields that differ: dates come in another form than they go, and 1.50 is 1.5."""
-
-    def same(name: str, value: Any) -> bool:
-        at = day_of(held, name)
-        if at is not None:
-            return bool(day(at) == value)
-        if name in NUMBERS:
-            return number_of(held, name) == Decimal(value)
-        return bool(held.get(name) == value)
-
-    return {name: value for name, value in wanted.items() if not same(name, value)}
-
-
-NUMBERS = frozenset({"RequestedQuantity", "ConditionRateValue", "ConditionQuantity", "BillingPlanAmount"})
 
 
 def item_key(item: Body) -> str:

@@ -8,9 +8,10 @@ left to the ERP.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
-from dealbridge.connectors.s4hana.odata import Body, Change, day, day_of, guid, one, rows, tag_of, text
+from dealbridge.connectors.s4hana.odata import Body, Change, day, day_of, guid, number_of, one, rows, tag_of, text
 from dealbridge.connectors.s4hana.records import Codes, element_id, kept, partner_key, project_id, said
 from dealbridge.domain.engagement import Project, Task
 from dealbridge.domain.keys import Kind
@@ -52,9 +53,19 @@ def may(only: Only, *names: str) -> bool:
     return only is None or bool(only & set(names))
 
 
+NUMBERS = frozenset({"RequestedQuantity", "ConditionRateValue", "ConditionQuantity", "BillingPlanAmount"})
+
+
 def differing(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> Body:
-    """The fields that SAP holds otherwise."""
-    return {name: value for name, value in wanted.items() if held.get(name) != value}
+    """The fields that SAP holds otherwise. A date comes in another form than it goes, and 1.50 is 1.5."""
+
+    def same(name: str, value: Any) -> bool:
+        if name in NUMBERS:
+            return number_of(held, name) == Decimal(value)
+        at = day_of(held, name)
+        return bool((day(at) if at else held.get(name)) == value)
+
+    return {name: value for name, value in wanted.items() if not same(name, value)}
 
 
 def is_like(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -212,7 +223,7 @@ def project_changes(
 ) -> Iterator[Change]:
     """`parts` are the elements that the ledger knows; those of tasks no longer wanted are blocked."""
     key, elements = held["ProjectUUID"], elements_of(held)
-    if fields := _project_differing(held, _project_fields(write, project, codes, only)):
+    if fields := differing(held, _project_fields(write, project, codes, only)):
         yield Change.patch(project_path(key), fields)
     if may(only, "manager_email"):
         yield from _team_changes(held, codes)
@@ -223,7 +234,7 @@ def project_changes(
         if element is None:
             yield Change.post(f"{project_path(key)}/to_EnterpriseProjectElement", _element(held["Project"], task))
             continue
-        if fields := _project_differing(element, _element_fields(task)):
+        if fields := differing(element, _element_fields(task)):
             yield Change.patch(_element_path(element), fields)
         yield from _block_change(element, blocked=task.closed)
     wanted = {task.key for task in project.tasks}
@@ -231,16 +242,6 @@ def project_changes(
     for element in elements.values():
         if element["ProjectElementUUID"] in gone:
             yield from _block_change(element, blocked=True)
-
-
-def _project_differing(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> Body:
-    """As `_differing`; dates come in another form than they go."""
-
-    def shown(name: str) -> Any:
-        at = day_of(held, name)
-        return day(at) if at else held.get(name)
-
-    return {name: value for name, value in wanted.items() if shown(name) != value}
 
 
 def _element_path(element: Body) -> str:

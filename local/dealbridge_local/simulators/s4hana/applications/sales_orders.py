@@ -22,6 +22,7 @@ from dealbridge_local.simulators.store import Record
 
 _EVENT = "sap.s4.beh.salesorder.v1.SalesOrder"
 _OPEN, _PARTLY, _DONE = "A", "B", "C"
+_BUSINESS_DATA = ("PurchaseOrderByCustomer", "PurchaseOrderByShipToParty", "CustomerPaymentTerms")
 _LAST_FIRST = (
     model.BILLING_PLAN_ITEM,
     model.BILLING_PLAN,
@@ -68,8 +69,8 @@ class SalesOrders(Application):
         if entity is model.ORDER and "TransactionCurrency" in changes:
             self._check_currency_change(record, changes["TransactionCurrency"])
         changed = self.tables.change(entity, record, **changes)
-        if entity is model.ORDER and "CustomerPaymentTerms" in changes:
-            self._follow_terms(record, changes["CustomerPaymentTerms"])
+        if entity is model.ORDER:
+            self._follow_header(record, changes)
         if entity is model.ITEM and "SalesOrderItemCategory" in changes:
             self._follow_category(changed, order)
         self._settle(order["SalesOrder"], [record.get("SalesOrderItem", "")])
@@ -155,12 +156,14 @@ class SalesOrders(Application):
                 "V1/454", "The document currency cannot be changed once there are items", "TransactionCurrency"
             )
 
-    def _follow_terms(self, order: Record, terms: str) -> None:
-        """Items and dates without terms of their own have the header's."""
+    def _follow_header(self, order: Record, changes: Mapping[str, Any]) -> None:
+        """Items and dates without business data of their own have the header's."""
         for entity in (model.ITEM, model.BILLING_PLAN_ITEM):
-            for each in list(self.tables.where(entity, {"SalesOrder": order["SalesOrder"]})):
-                if each["CustomerPaymentTerms"] == order["CustomerPaymentTerms"]:
-                    self.tables.change(entity, each, CustomerPaymentTerms=terms)
+            names = [name for name in _BUSINESS_DATA if name in changes and name in entity.properties]
+            for each in list(self.tables.where(entity, {"SalesOrder": order["SalesOrder"]})) if names else ():
+                followed = {name: changes[name] for name in names if each[name] == order[name]}
+                if followed:
+                    self.tables.change(entity, each, **followed)
 
     # Items
 
@@ -173,8 +176,7 @@ class SalesOrders(Application):
             {
                 "RequestedQuantity": Decimal(1),
                 "SalesOrderItemText": customizing.MATERIALS[draft.get("Material")],
-                "PurchaseOrderByCustomer": order["PurchaseOrderByCustomer"],
-                "CustomerPaymentTerms": order["CustomerPaymentTerms"],
+                **{name: order[name] for name in _BUSINESS_DATA},
                 "PricingDate": order["PricingDate"],
                 "ProductTaxClassification1": "1",
                 **{name: value for name, value in draft.values.items() if value not in (None, "")},

@@ -1,10 +1,8 @@
-"""The sample of `mappings/examples/hubspot`, added to the reference data as its first lines say, carries deals."""
+"""The field mapping in `mappings/fields/hubspot.yaml` carries deals."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from dealbridge.connectors.hubspot import connect
 from dealbridge.domain.keys import DealKey
@@ -24,14 +22,8 @@ MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 
 @pytest.fixture
-def reference(tmp_path: Path) -> ReferenceData:
-    folder = tmp_path / "mappings"
-    shutil.copytree(MAPPINGS, folder)
-    connections = yaml.safe_load((folder / "connections.yaml").read_text())
-    connections |= yaml.safe_load((folder / "examples/hubspot/connections.yaml").read_text())
-    (folder / "connections.yaml").write_text(yaml.safe_dump(connections))
-    shutil.copy(folder / "examples/hubspot/fields.yaml", folder / "fields/hubspot.yaml")
-    return read_folder(folder, {"hubspot": {"base_url": ORIGIN}})
+def reference() -> ReferenceData:
+    return read_folder(MAPPINGS, {"hubspot": {"base_url": ORIGIN}})
 
 
 @pytest.fixture

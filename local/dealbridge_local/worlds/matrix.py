@@ -1,0 +1,239 @@
+"""The fault matrix: one first activation, and everything that can fall on each of its calls.
+
+The boundaries are found by recording a fault-free run. Each case is the same run with one strike (or two); what it
+parks is redriven. It must end with the vendors' records of the fault-free run: none twice, none missing.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from time import perf_counter
+from typing import Any
+
+from dealbridge_local.salesforce_user import SalesforceUser, Sold
+from dealbridge_local.simulators.transport import SimulatorTransport
+from dealbridge_local.worlds import operations
+from dealbridge_local.worlds.books import differences, standing
+from dealbridge_local.worlds.boundaries import Calm, Strike, Touch
+from dealbridge_local.worlds.scheduler import StalledError
+from dealbridge_local.worlds.strikes import CLOUD, KILLS, VENDOR
+from dealbridge_local.worlds.world import Mail, World
+
+type Books = dict[str, dict[str, list[Any]]]
+
+
+class Recording(Calm):
+    """Nothing falls; every touch is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.touches: list[Touch] = []
+
+    def strike(self, touch: Touch) -> Strike | None:
+        self.touches.append(touch)
+        return None
+
+
+class Aimed(Calm):
+    """Strikes that fall on touches by number."""
+
+    def __init__(self, strikes: Mapping[int, Strike]) -> None:
+        super().__init__()
+        self._strikes = strikes
+        self.fallen = 0
+
+    def strike(self, touch: Touch) -> Strike | None:
+        strike = self._strikes.get(touch.number)
+        self.fallen += strike is not None
+        return strike
+
+
+@dataclass(frozen=True)
+class Case:
+    """One or more strikes, each with the touch it is aimed at."""
+
+    strikes: tuple[tuple[Touch, str], ...]
+
+    def __str__(self) -> str:
+        return " + ".join(f"{name} at {touch.function}: {touch.system} {touch.what}" for touch, name in self.strikes)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a case. `parked` are the causes that an operator saw; `wrong` where the books differ, or worse."""
+
+    case: Case
+    parked: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+@dataclass
+class Report:
+    """All verdicts, with the counts that are told."""
+
+    boundaries: int
+    vendor_calls: int
+    writes: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def wrong(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.wrong]
+
+    def summary(self) -> dict[str, Any]:
+        parked = Counter(cause.split(":")[0] for verdict in self.verdicts for cause in verdict.parked[:1])
+        return {
+            "boundaries": self.boundaries,
+            "vendor_calls": self.vendor_calls,
+            "aws_writes": self.writes,
+            "cases": len(self.verdicts),
+            "by_themselves": sum(not verdict.parked for verdict in self.verdicts),
+            "parked_first": dict(parked),
+            "wrong": len(self.wrong),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The fault-free run: its touches and what stands after it."""
+
+    touches: tuple[Touch, ...]
+    books: Books
+
+    def vendor_calls(self) -> list[Touch]:
+        return [touch for touch in self.touches if touch.vendor]
+
+    def writes(self) -> list[Touch]:
+        return [touch for touch in self.touches if touch.writes and not touch.vendor]
+
+
+def record() -> Baseline:
+    """Run once without faults."""
+    recording = Recording()
+    with World(fate=recording, mail=_OnlyTheWin()) as world:
+        _activate(world)
+        parked = operations.causes(world)
+        if parked:
+            raise AssertionError(f"the fault-free run parks: {parked}")
+        touches = tuple(recording.touches)
+        operations.mend(world)
+        return Baseline(touches, _books(world))
+
+
+def single_faults(baseline: Baseline) -> Iterator[Case]:
+    """Every vendor call with every fault, every vendor call and AWS write with a kill before and after it, and every
+    AWS write with what can happen to it."""
+    for touch in baseline.touches:
+        names = [*VENDOR, *KILLS] if touch.vendor else [*KILLS, *CLOUD] if touch.writes else []
+        for name in names:
+            yield Case(((touch, name),))
+
+
+def pairs(baseline: Baseline, seed: int, count: int) -> Iterator[Case]:
+    """Pairs of strikes, drawn by the seed."""
+    chance = random.Random(f"pairs/{seed}")
+    touches = [touch for touch in baseline.touches if touch.vendor or touch.writes]
+    for _ in range(count):
+        one, other = sorted(chance.sample(touches, 2), key=lambda touch: touch.number)
+        yield Case(tuple((touch, chance.choice(_names(touch))) for touch in (one, other)))
+
+
+def judge(case: Case, baseline: Baseline) -> Verdict:
+    """Run a case, redrive what it parks, and compare."""
+    fate = Aimed({touch.number: STRIKES[name] for touch, name in case.strikes})
+    with World(fate=fate, mail=_OnlyTheWin()) as world:
+        try:
+            _activate(world)
+            parked = tuple(operations.causes(world))
+            operations.mend(world)
+        except StalledError as error:
+            return Verdict(case, (), (f"does not settle: {error}",))
+        wrong = [] if fate.fallen else ["the strike did not fall"]
+        wrong += [f"parked without a cause: {cause}" for cause in parked if not cause.split(": ", 1)[0]]
+        wrong += [f"still parked: {cause}" for cause in operations.causes(world)]
+        wrong += differences(baseline.books, _books(world))
+        return Verdict(case, parked, tuple(wrong))
+
+
+def run(cases: Iterable[Case], baseline: Baseline, told: Callable[[Verdict], None] = lambda verdict: None) -> Report:
+    began = perf_counter()
+    report = Report(len(baseline.touches), len(baseline.vendor_calls()), len(baseline.writes()))
+    for case in cases:
+        verdict = judge(case, baseline)
+        report.verdicts.append(verdict)
+        told(verdict)
+    report.seconds = perf_counter() - began
+    return report
+
+
+STRIKES: Mapping[str, Strike] = {**VENDOR, **KILLS, **CLOUD}
+
+
+def _names(touch: Touch) -> list[str]:
+    return [*VENDOR, *KILLS] if touch.vendor else [*KILLS, *CLOUD]
+
+
+class _OnlyTheWin(Mail):
+    """Of the CRM's events only the one that tells of the win reaches us: the matrix is about its run."""
+
+    def __init__(self) -> None:
+        self.open = False
+
+    def copies(self, route: str) -> tuple[float, ...]:
+        return (0.05,) if self.open or route != "relay" else ()
+
+
+def _activate(world: World) -> None:
+    origin = world.salesforce.base_url
+    transport = SimulatorTransport({origin: world.salesforce})
+    seller = SalesforceUser(origin, world.salesforce.credentials(), transport)
+    opportunity = _sell(seller)
+    assert isinstance(world.mail, _OnlyTheWin)
+    world.mail.open = True
+    seller.win(opportunity)
+    world.mail.open = False
+    world.settle()
+
+
+def _sell(seller: SalesforceUser) -> str:
+    """A small deal with all there is: a parent account, two contacts, three ways of billing, milestones, staffing."""
+    group = seller.create_account("Contoso Holding", BillingCountry="United States")
+    account = seller.create_account(
+        "Contoso Robotics",
+        parent=group,
+        BillingStreet="1 Main St",
+        BillingCity="Boston",
+        BillingCountry="United States",
+        Tax_Registrations__c="US: 12-3456789",
+        Payment_Terms__c="Net 30",
+    )
+    contacts = [
+        seller.create_contact(account, "Jane", "Doe", "jane.doe@contoso.example"),
+        seller.create_contact(account, "Ravi", "Patel", "ravi.patel@contoso.example"),
+    ]
+    lines = [
+        Sold(
+            "IMPL",
+            "ERP implementation",
+            Decimal(1),
+            Decimal("120000.10"),
+            milestones=[
+                ("Kick-off", date(2027, 1, 29), Decimal("40000.03")),
+                ("Go-live", date(2027, 9, 30), Decimal("80000.07")),
+            ],
+        ),
+        Sold("ADVS", "Advisory", Decimal(120), Decimal("210.33"), "Time and Materials", more={"Hours__c": Decimal(120)}),
+        Sold("TRNG", "Training", Decimal(3), Decimal("1850.00")),
+    ]
+    return seller.open_deal("Contoso Robotics: ERP", account, lines, contacts=contacts)
+
+
+def _books(world: World) -> Books:
+    return standing({name: simulator.records() for name, simulator in world.simulators.items()})
+
+

@@ -1,0 +1,40 @@
+"""What operators do when something is stuck: the commands of `dealbridge redrive`, and a poll."""
+
+from dealbridge.runs import redriving
+from dealbridge_local.worlds.cloud.queues import Queue
+from dealbridge_local.worlds.world import World
+
+ROUNDS = 6
+"""So often an operator tries at most before a person has to mend something first."""
+
+
+def mend(world: World, *, poll: bool = True) -> int:
+    """Let everything settle, and let what is stuck go on, until nothing is stuck that can; how many deals were redriven.
+
+    A deal that parks for its data (RejectedError with findings) is left to the people who mend data.
+    """
+    redriven = 0
+    world.settle()
+    for _ in range(ROUNDS):
+        if poll:
+            world.poll()
+            world.settle()
+        letters = sum(_deliver_again(queue) for queue in (world.dead_letters, world.failed_invocations))
+        stuck = [each.deal for each in redriving.parked() if each.cause != "RejectedError"]
+        redriven += redriving.redrive(stuck)
+        world.settle()
+        if not letters and not stuck:
+            break
+    return redriven
+
+
+def causes(world: World) -> list[str]:
+    """Why deals are parked now."""
+    return sorted(f"{each.cause}: {each.message}" for each in redriving.parked())
+
+
+def _deliver_again(queue: Queue) -> int:
+    letters = list(redriving.dead_letters(queue.url))
+    for letter in letters:
+        redriving.redeliver(letter, queue.url, redriving.destination(letter))
+    return len(letters)
