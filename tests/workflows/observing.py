@@ -60,7 +60,12 @@ def dealbridge(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def trace(deal: str) -> dict[str, Any]:
-    done = dealbridge("trace", f"salesforce:{deal}", "--json")
+    """The timeline of an opportunity in Salesforce; state `unknown` where the ledger knows none."""
+    return trace_of(f"salesforce:{deal}")
+
+
+def trace_of(key: str) -> dict[str, Any]:
+    done = dealbridge("trace", key, "--json")
     return (
         dict(json.loads(done.stdout))
         if done.returncode == 0

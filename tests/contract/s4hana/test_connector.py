@@ -407,6 +407,27 @@ def test_long_texts_and_keys_are_cut_to_the_fields_and_read_back_whole(world: Wo
     assert world.found(Kind.CONTRACT, order, **CONTRACT_CODES).record == order
 
 
+def test_a_long_legal_name_runs_over_four_lines(world: World) -> None:
+    name = " ".join(f"{number:03}" for number in range(35))
+    customer = ACME.model_copy(update={"legal_name": name, "parent_key": None})
+    world.create(Kind.CUSTOMER, customer, **CUSTOMER_CODES)
+    partner = world.records("A_BusinessPartner")[-1]
+    assert [len(partner[f"OrganizationBPName{place}"]) for place in range(1, 5)] == [39, 39, 39, 19]
+    assert world.found(Kind.CUSTOMER, customer, **CUSTOMER_CODES).record == customer
+
+
+def test_of_several_addresses_the_one_that_sap_uses_counts(world: World) -> None:
+    activate(world, 2)
+    key = world.refs[ACME.key].id
+    [address] = [each for each in world.records("A_BusinessPartnerAddress") if each["BusinessPartner"] == key]
+    path = f"API_BUSINESS_PARTNER/A_BusinessPartnerAddress(BusinessPartner='{key}',AddressID='{address['AddressID']}')"
+    other = {"EmailAddress": "cfo@acme.example", "IsDefaultEmailAddress": True}
+    people(world).make(f"{path}/to_EmailAddress", **other)
+    found = world.found(Kind.CUSTOMER, ACME, **CUSTOMER_CODES).record
+    assert isinstance(found, Customer)
+    assert found.email == "cfo@acme.example"
+
+
 # Changes
 
 
@@ -700,6 +721,15 @@ def test_a_second_entity_gets_its_customer_let_in(world: World) -> None:
     assert [each["CompanyCode"] for each in world.records("A_CustomerCompany")][-1] == "1710"
 
 
+def test_a_customer_of_another_entity_is_incomplete_until_let_in(world: World) -> None:
+    activate(world, 1)
+    given = codes("NA-US", "USD")
+    assert not world.found(Kind.CUSTOMER, HOLDING, **given).complete
+    world.erp.update(world.write(Kind.CUSTOMER, HOLDING, **given), world.refs[HOLDING.key], ())
+    assert world.found(Kind.CUSTOMER, HOLDING, **given).complete
+    assert world.found(Kind.CUSTOMER, HOLDING).complete
+
+
 def test_yen_stay_whole(world: World) -> None:
     given = codes("APAC-JP", "JPY", "IMPL", manager=PROJECT_CODES["manager"], payment_terms="NT30")
     customer = ACME.model_copy(update={"currency": "JPY", "parent_key": None})
@@ -781,6 +811,21 @@ def test_two_records_with_our_key_are_for_people_to_sort_out(world: World) -> No
     assert "1, 2 all carry the key" in refused.value.findings[0].message
 
 
+def test_what_was_archived_or_rejected_is_passed_over(world: World) -> None:
+    activate(world)
+    somebody = people(world)
+    path = f"API_BUSINESS_PARTNER/A_BusinessPartner('{world.refs[ACME.key].id}')"
+    assert somebody.change(path, IsMarkedForArchiving=True).status_code == 204
+    for number in ("10", "20", "30"):
+        path = f"API_SALES_ORDER_SRV/A_SalesOrderItem(SalesOrder='1',SalesOrderItem='{number}')"
+        assert somebody.change(path, SalesDocumentRjcnReason="50").status_code == 204
+    assert world.erp.find(world.write(Kind.CUSTOMER, ACME, **CUSTOMER_CODES)) is None
+    for kind, record, given in (ENGAGEMENT[1], ENGAGEMENT[4]):
+        ref = world.create(kind, record, **given)
+        assert world.found(kind, record, **given).ref.id == ref.id
+    assert world.refs[ORDER.key].id == "2"
+
+
 def test_a_change_on_a_stale_read_is_a_conflict(world: World) -> None:
     activate(world)
     world.update(Kind.CONTRACT, ORDER, ORDER.model_copy(update={"po_number": "PO-2"}), **CONTRACT_CODES)
@@ -791,7 +836,35 @@ def test_a_change_on_a_stale_read_is_a_conflict(world: World) -> None:
     assert conflict.value.status == 412
 
 
+@pytest.mark.parametrize(
+    ("index", "second"), [(1, "A_BPRelationship"), (2, "A_BusinessPartnerContact"), (3, r"\$batch")]
+)
+def test_a_failure_after_the_first_write_leaves_the_outcome_open(world: World, index: int, second: str) -> None:
+    activate(world, index)
+    kind, record, given = ENGAGEMENT[index]
+    world.simulator.add_fault(kind="status", status=403, method="POST", path=second, times=1)
+    with pytest.raises(AccessError) as failed:
+        world.create(kind, record, **given)
+    assert failed.value.outcome_unknown
+    found = world.found(kind, record, **given)
+    whole = found.complete and found.record.content() == record.content()
+    assert not whole
+    world.refs[record.key] = found.ref
+    world.erp.update(world.write(kind, record, **given), found.ref, ())
+    assert world.found(kind, record, **given).record.content() == record.content()
+    assert world.found(kind, record, **given).complete
+
+
 # Refusals
+
+
+def test_data_that_sap_drops_without_a_word_is_missed(world: World) -> None:
+    """Company code and sales area data of a partner without the role for them (vendor notes, A10)."""
+    given = {**codes(), "defaults": {**CODES.defaults, "customer_roles": ["FLCU00"]}}
+    with pytest.raises(RejectedError) as refused:
+        world.create(Kind.CUSTOMER, HOLDING, **given)
+    assert "no role FLCU01" in refused.value.findings[0].message
+    assert refused.value.outcome_unknown
 
 
 def test_a_refusal_names_the_field(world: World) -> None:

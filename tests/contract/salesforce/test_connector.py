@@ -261,6 +261,7 @@ def test_many_changes_in_one_second_come_in_pages_without_loss(world: World) -> 
     found: list[str] = []
     cursor, more = None, True
     while more:
+        assert len(found) < len(deals)
         changed = salesforce.changed_deals(cursor, world.org.clock())
         found += [deal for deal, _ in changed.deals]
         cursor, more = changed.cursor, changed.more

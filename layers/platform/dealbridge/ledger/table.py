@@ -219,6 +219,12 @@ class Table:
         with _translated():
             aws.dynamodb().update_item(**change.request(self.name))
 
+    def update_and_read(self, change: Change) -> Item:
+        """Apply a change; the item as it stands after. Raises ConditionError where its condition does not hold."""
+        with _translated():
+            answer = aws.dynamodb().update_item(**change.request(self.name), ReturnValues="ALL_NEW")
+        return _item(answer["Attributes"])
+
     def together(self, changes: Sequence[Change], puts: Sequence[Item] = (), checks: Sequence[Change] = ()) -> None:
         """All of these, or none. Puts are of new items, checks only hold a condition.
 

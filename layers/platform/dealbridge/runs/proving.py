@@ -41,11 +41,7 @@ def prove(deal: DealKey) -> Iterator[Proof]:
     """Read back every record of a deal, in the order they are needed. One call or two per record."""
     shared = _shared_of(deal)
     items = ledger().records.effects_of(deal, shared)
-    refs = {
-        str(item["identity"]).rsplit("/", 1)[1]: ExternalRef.model_validate(item["ref"])
-        for item in items
-        if "ref" in item
-    }
+    refs = {str(item["identity"]): ExternalRef.model_validate(item["ref"]) for item in items if "ref" in item}
     order = list(Kind)
     for item in sorted(items, key=lambda item: (order.index(Kind(item["kind"])), str(item["identity"]))):
         yield _proof(deal, item, refs)
@@ -93,9 +89,11 @@ def _read_back(
     else:
         target = wiring().target(connection)
     record = cast("Record", RECORD_TYPES[kind].model_validate(content["record"]))
+    # Two ERPs hold the same customer under the same key of ours.
+    near = {place.rsplit("/", 1)[1]: ref for place, ref in refs.items() if place.startswith(f"{connection}/")}
     try:
         found = target.find(
-            Write(kind=kind, key=str(item["key"]), record=record, codes=content.get("codes", {}), refs=refs)
+            Write(kind=kind, key=str(item["key"]), record=record, codes=content.get("codes", {}), refs=near)
         )
     except DealbridgeError as error:
         return "unread", (error.message,)

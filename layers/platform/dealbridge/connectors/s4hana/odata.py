@@ -148,16 +148,16 @@ def _parts(content_type: str, content: str, request: httpx.Request) -> Iterable[
 
 
 def _answer(content: str, request: httpx.Request) -> httpx.Response:
-    line, _, rest = content.lstrip().partition(_CRLF)
-    status = re.match(r"HTTP/1\.1 (\d{3})", line)
+    inside = content.lstrip()
+    status = re.match(r"HTTP/1\.1 (\d{3})", inside)
     if not status:
         raise MalformedBatchError("no status line")
-    headers, body = _split(rest)
+    headers, body = _split(inside)
     headers.pop("content-length", None)
     return httpx.Response(int(status[1]), headers=headers, content=body.rstrip(_CRLF).encode(), request=request)
 
 
 def _split(content: str) -> tuple[dict[str, str], str]:
     head, _, body = content.partition(_CRLF + _CRLF)
-    pairs = (line.partition(":") for line in head.split(_CRLF) if line)
+    pairs = (line.partition(":") for line in head.split(_CRLF) if ":" in line)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}, body

@@ -1,0 +1,22 @@
+"""Every staffing system runs the contract of the port `Staffing`, each against its simulator."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .kantata.harness import KantataVendor
+from .suites.staffing import StaffingContract
+from .suites.vendor import Clock, TargetVendor, time_of
+
+STAFFING_SYSTEMS = (KantataVendor,)
+
+
+@pytest.fixture(params=STAFFING_SYSTEMS, ids=lambda system: system.system)
+def new(request: pytest.FixtureRequest) -> Iterator[Callable[..., TargetVendor]]:
+    clock = Clock()
+    with time_of(clock):
+        yield lambda **switches: request.param(clock, **switches)
+
+
+class TestStaffing(StaffingContract):
+    pass
