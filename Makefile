@@ -4,6 +4,8 @@
 #   make test    set up and pass all tests (no cloud account, no Docker)
 #   make up      leave the platform running; .local/endpoints.json says where
 #   make down    stop it
+#   make storm   500 deals while the engine's workers are killed at random
+#   make bench   measure what is fast and what it costs; writes docs/performance.md
 #   make check   format, lint, types, template
 #   make lock    resolve the dependencies anew
 
@@ -16,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: setup demo test test-fast up down status check lint types template lock clean
+.PHONY: setup demo test test-fast storm up down status bench check lint types template lock clean
 
 setup: $(READY)
 
@@ -39,6 +41,12 @@ down: setup
 
 status: setup
 	@dealbridge-local status
+
+storm: setup
+	@dealbridge-local storm
+
+bench: setup
+	@python -m bench $(BENCH)
 
 test: setup check
 	@pytest -q

@@ -45,6 +45,13 @@ class Deployed:
         self.settle()
         return won
 
+    def seconds_to_active(self, deal: str) -> float:
+        """Win a deal; the seconds until the ledger says that it is active."""
+        won = self.win(deal)
+        head = ledger().deals.head(key_of(deal))
+        assert head is not None
+        return seconds_of(head["active_at"]) - won
+
     def wait_until_active(self, deal: str, within_s: float = 300) -> None:
         key = key_of(deal)
         wait_until(
@@ -95,13 +102,11 @@ class Deployed:
 
     # Vendors
 
-    def calls(self) -> list[dict[str, Any]]:
-        """Every API call served, with its connection; those for tokens are marked `sign_in`."""
-        found = []
-        for name in VENDORS:
-            served = httpx.get(f"{self.platform.simulator_url(name)}/__sim/calls", timeout=60).json()
-            found += [{**call, "connection": name, "sign_in": "oauth2" in call["path"]} for call in served]
-        return found
+    def calls(self) -> dict[str, list[dict[str, Any]]]:
+        """Every API call served, by connection, the first first."""
+        return {
+            name: httpx.get(f"{self.platform.simulator_url(name)}/__sim/calls", timeout=60).json() for name in VENDORS
+        }
 
     @contextmanager
     def vendor_latency(self, seconds: float) -> Iterator[None]:

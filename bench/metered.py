@@ -7,20 +7,19 @@ that the counts are the same on any machine.
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
+from bench import units
 from dealbridge import aws
 from dealbridge_local.salesforce_user import SalesforceUser
 from dealbridge_local.simulators.transport import SimulatorTransport
 from dealbridge_local.worlds.cloud import seam
 from dealbridge_local.worlds.cloud.seam import CloudCall, Watched
 from dealbridge_local.worlds.world import World
-
-from bench import units
 
 EVENT_BYTES = 64 * 1024
 """What EventBridge bills as one event."""
@@ -35,12 +34,11 @@ class Meter:
     read_units: float = 0.0
     write_units: int = 0
     events: int = 0
-    """Custom events on our bus."""
-    partner_events: int = 0
     messages: int = 0
     s3_puts: int = 0
     s3_gets: int = 0
     cloud_calls: int = 0
+    database_calls: int = 0
     processor_seconds: float = 0.0
     requests: Counter[str] = field(default_factory=Counter)
     """DynamoDB's by operation and kind of item: ("update_item RUN")."""
@@ -98,6 +96,7 @@ class MeteredWorld:
         self._meter.transitions += 1
 
     def _dynamodb(self, call: CloudCall, perform: Callable[[], Any]) -> Any:
+        self._meter.database_calls += 1
         targets = list(_written(call))
         before = [self._held(table, key) for table, key in targets]
         try:
@@ -130,7 +129,7 @@ class MeteredWorld:
         self._meter.requests[f"{call.operation} {kind}"] += 1
 
     def _note_writes(
-        self, call: CloudCall, targets: list[tuple[str, Mapping[str, Any]]], before: list[dict[str, Any] | None]
+        self, call: CloudCall, targets: list[tuple[str, Mapping[str, Any]]], before: Sequence[units.Raw | None]
     ) -> None:
         together = call.operation == "transact_write_items"
         for (table, key), old in zip(targets, before, strict=True):
@@ -139,7 +138,7 @@ class MeteredWorld:
             self._meter.requests[f"{call.operation} {_kind(key)}"] += 1
             self._meter.units_by_kind[_kind(key)] += spent
 
-    def _held(self, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _held(self, table: str, key: Mapping[str, Any]) -> units.Raw | None:
         held = self.world.dynamodb.tables[table]
         return held.get(held.key_of(key))
 

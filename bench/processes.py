@@ -3,48 +3,55 @@
 import os
 import re
 import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _WORKER = re.compile(r"ministack-lambda-\w+?-(?P<function>\w+?)Function-")
 ENGINE = "engine"
 
 
-def processor_seconds(group: int) -> Counter[str]:
+def processor_seconds(group: int) -> dict[str, float]:
     """Seconds of processor time since their start, by function ("ReadDeal"); the engine's own under ENGINE.
 
     A function's worker that has ended counts for the engine, which has waited for it.
     """
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for process in _processes(group):
         with suppress(OSError):
             found[process.function] += process.processor_seconds()
-    return found
+    return dict(found)
+
+
+def spent_since(before: Mapping[str, float], group: int) -> dict[str, float]:
+    """What the group has used since an earlier `processor_seconds`."""
+    return {name: seconds - before.get(name, 0.0) for name, seconds in processor_seconds(group).items()}
 
 
 @dataclass
 class Peak:
-    """The most memory that the group has held at one time, and how many processes it had then."""
+    """The most memory that the group has held at one time, and how many processes it had then.
 
-    resident_bytes: int = 0
+    A page that processes share counts once ("proportional set size").
+    """
+
+    bytes: int = 0
     processes: int = 0
 
 
 @contextmanager
-def peak_memory(group: int, every_s: float = 0.3) -> Iterator[Peak]:
-    """Look every so often for the length of the block. Pages that processes share count for each of them."""
+def peak_memory(group: int, every_s: float = 1.0) -> Iterator[Peak]:
+    """Look every so often for the length of the block."""
     peak, ended = Peak(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(every_s):
-            held = [process.resident_bytes() for process in _processes(group)]
-            if sum(held) > peak.resident_bytes:
-                peak.resident_bytes, peak.processes = sum(held), len(held)
+            held = [process.memory_bytes() for process in _processes(group)]
+            if sum(held) > peak.bytes:
+                peak.bytes, peak.processes = sum(held), len(held)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -70,9 +77,10 @@ class _Process:
         threads = (self.folder / "task").iterdir()
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
-    def resident_bytes(self) -> int:
+    def memory_bytes(self) -> int:
         with suppress(OSError):
-            return int((self.folder / "statm").read_text().split()[1]) * PAGE_BYTES
+            lines = (self.folder / "smaps_rollup").read_text().splitlines()
+            return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
         return 0
 
 

@@ -20,6 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="say what runs")
     commands.add_parser("demo", help="win a deal and show what reached the ERP and the PSA")
+    storm = commands.add_parser(
+        "storm", help="kill the engine's workers while deals go through, and judge what came of it"
+    )
+    storm.add_argument("--deals", type=int, default=500)
+    storm.add_argument("--seed", type=int, default=1)
+    storm.add_argument("--every", type=float, default=2.0, help="seconds between kills")
     options = parser.parse_args(arguments)
     # This process asks and shows; the functions' logs are in .local/engine.log.
     os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
@@ -42,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from dealbridge_local.demo import play
 
                 return play()
+            case "storm":
+                from dealbridge_local.storm import play as rage
+
+                return rage(options.deals, options.seed, options.every)
     except (EngineError, EngineStoppedError, DeploymentError, VendorsError, TooLateError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -68,7 +68,7 @@ def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "
         },
         "stack": stack,
         "http_api": api,
-        "console": api,
+        "console": None,
         "simulators": simulators,
         "connections": connections,
     }

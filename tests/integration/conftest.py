@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from dealbridge import aws, clock
 from dealbridge.domain.keys import DealKey
@@ -20,6 +21,8 @@ from tests.integration.execution import Executions
 from tests.integration.surroundings import Clock, listening
 
 REGION: Literal["eu-central-1"] = "eu-central-1"
+ACCOUNT_ID = "123456789012"
+"""moto's own, unless told otherwise."""
 TABLE, IDEMPOTENCY, BUCKET, BUS, MACHINE = "ledger", "idempotency", "documents", "platform", "deal-to-project"
 
 
@@ -41,6 +44,15 @@ class World:
     def head(self, deal: DealKey) -> dict[str, Any]:
         return self.ledger.deals.head(deal) or {}
 
+    def empty(self) -> None:
+        """Nothing stands or is known: as cheap as a new world, which is not."""
+        for table in dynamodb_backends[ACCOUNT_ID][REGION].tables.values():
+            table.items.clear()
+        for vendor in (self.erp, self.psa):
+            vendor.records.clear()
+            vendor.calls.clear()
+        self.told.clear()
+
     def facts(self) -> list[str]:
         return [kind for kind, _ in self.told if kind != "DealChanged"]
 
@@ -55,7 +67,7 @@ ENVIRONMENT = {
     "DOCUMENTS_BUCKET": BUCKET,
     "IDEMPOTENCY_TABLE": IDEMPOTENCY,
     "BUS_NAME": BUS,
-    "DEAL_RUN_ARN": f"arn:aws:states:{REGION}:123456789012:stateMachine:{MACHINE}",
+    "DEAL_RUN_ARN": f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{MACHINE}",
     "REFERENCE_APPLICATION": "app",
     "REFERENCE_ENVIRONMENT": "env",
     "REFERENCE_PROFILE": "profile",
@@ -100,7 +112,7 @@ def _create() -> None:
     aws.states().create_state_machine(
         name=MACHINE,
         definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
-        roleArn="arn:aws:iam::123456789012:role/any",
+        roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/any",
     )
 
 

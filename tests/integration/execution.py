@@ -102,6 +102,8 @@ class _Execution:
     def _step(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
         try:
             return self._invoke(name, given)
+        except DiedError:
+            raise
         except Exception as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             failure = {"step": state_name(name), "Error": type(error).__name__, "Cause": cause}

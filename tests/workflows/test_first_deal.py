@@ -369,6 +369,32 @@ def test_a_run_that_is_aborted_is_parked_for_it_and_nothing_is_written_twice(
     assert len(netsuite.of_deal("job", deal)) == 1
 
 
+def test_dead_letters_are_listed_and_delivered_again(platform: Platform, seller: SalesforceUser) -> None:
+    sqs, queue = platform.engine.client("sqs"), platform.stack["DealQueueDeadLettersUrl"]
+    events = platform.engine.client("events")
+    source = platform.endpoints["simulators"]["salesforce"]["credentials"]["relay_source"]
+    (rule,) = events.list_rules(EventBusName=source)["Rules"]
+    events.disable_rule(Name=rule["Name"], EventBusName=source)
+    try:
+        deal = _small_deal(seller, _account(seller, "Dead Letter Inc."), StageName="Closed Won")
+    finally:
+        events.enable_rule(Name=rule["Name"], EventBusName=source)
+    hint = {
+        "deal": {"crm": "salesforce", "opportunity": deal},
+        "source": "crm_event",
+        "event_id": "dead-1",
+        "received_at": "2026-11-23T18:00:00Z",
+        "correlation_id": "dead-1",
+    }
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail-type": "DealChanged", "detail": hint}))
+    listed = dealbridge("redrive", "--dlq", "deal-queue", "--dry-run", "--json")
+    assert [row["body"][:30] for row in json.loads(listed.stdout)["messages"]] == ['{"detail-type": "DealChanged",']
+    assert trace(deal)["state"] == "unknown"
+    assert dealbridge("redrive", "--dlq", "deal-queue").returncode == 0
+    wait_until_active(platform, seller, deal)
+    assert "Messages" not in sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0)
+
+
 def test_no_secret_stands_in_any_log(platform: Platform) -> None:
     logs = (platform.engine.settings.home / "engine.log").read_text()
     logs += (platform.engine.settings.home / "simulators.log").read_text()

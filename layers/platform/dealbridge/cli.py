@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("prove", _prove, "Print every effect of a deal with its vendor id, read back now. Exit 1 where one fails."),
     ):
         command(name, act, text).add_argument("deal", help="<crm connection>:<opportunity id>")
+    command("limits", _limits, "Print how connections stand with their vendors' limits, and their circuit breakers.")
     redrive = command("redrive", _redrive, "Let what is stuck go on.")
     redrive.add_argument("deal", nargs="*", help="deals, as <crm connection>:<opportunity id>")
     redrive.add_argument("--parked", action="store_true", help="all parked deals")
@@ -165,6 +166,16 @@ def _prove(options: argparse.Namespace) -> int:
             print(f"{'':10}{effect['done_at'][:23]} {effect['action']} by {effect['run']}, {effect['how']}")
     print(f"{sum(proof.verdict == 'stands' for proof in proofs)} of {len(proofs)} records stand as applied")
     return 0 if stands else 1
+
+
+def _limits(options: argparse.Namespace) -> int:
+    _connect(options)
+    from dealbridge.runs.limits import standings
+
+    found = list(standings())
+    if options.json:
+        return _print_json([each.as_json() for each in found])
+    return _print_table(("connection", "slots", "requests", "circuit", "paused"), [each.as_row() for each in found])
 
 
 def _redrive(options: argparse.Namespace) -> int:

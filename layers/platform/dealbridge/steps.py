@@ -7,7 +7,9 @@ and is never retried.
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from inspect import signature
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -48,12 +50,21 @@ class RunStep(Model):
 class Telling:
     """What one invocation has done so far: for its story entry, its metrics and its log line."""
 
-    def __init__(self, until: datetime | None = None) -> None:
+    def __init__(self, until: datetime | None = None, *, bulk: bool = False) -> None:
         self.until = until or now() + LONGEST_STEP
         """When Lambda ends the invocation at the latest."""
+        self.bulk = bulk
+        """Work that can wait; see `bulk_work`."""
+        self.at_end: list[Callable[[], None]] = []
+        """What gives back what the invocation holds. A process that dies gives nothing back: that is leased."""
         self.calls: list[Call] = []
         self.effects: list[str] = []
         self.notes: dict[str, Any] = {}
+
+    def end(self) -> None:
+        """Give back what is held."""
+        while self.at_end:
+            self.at_end.pop()()
 
     def story(self) -> dict[str, Any]:
         story: dict[str, Any] = dict(self.notes)
@@ -65,17 +76,41 @@ class Telling:
         return story
 
 
-_telling = Telling()
+_telling: ContextVar[Telling] = ContextVar("telling")
 
 
 def telling() -> Telling:
     """What the running invocation has done so far."""
-    return _telling
+    running = _telling.get(None)
+    if running is None:
+        _telling.set(running := Telling())
+    return running
+
+
+@contextmanager
+def bulk_work() -> Iterator[None]:
+    """Work that can wait, of a minute at most: it leaves alone what is reserved of a vendor's limits.
+
+    Example:
+        @bulk_work()
+        def poll(connection: str) -> int: ...
+    """
+    work = Telling(bulk=True)
+    token = _telling.set(work)
+    try:
+        yield
+    except Exception:
+        work.end()
+        raise
+    else:
+        work.end()
+    finally:
+        _telling.reset(token)
 
 
 def watch_call(call: "Call") -> None:
     """Note a vendor call: `transport.client.Wire.watch`."""
-    _telling.calls.append(call)
+    telling().calls.append(call)
     logger.info(
         "vendor call",
         extra={
@@ -109,8 +144,8 @@ def step[I: RunStep, O: Model](function: Callable[[I], O]) -> Handler:
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if event == WARM_UP:
             return {}
-        global _telling
-        _telling = Telling(_deadline(context))
+        told = Telling(_deadline(context))
+        _telling.set(told)
         title = getattr(context, "function_name", name).split("-")[-1]
         command = _parsed(accepts, event)
         logger.append_keys(
@@ -120,12 +155,14 @@ def step[I: RunStep, O: Model](function: Callable[[I], O]) -> Handler:
         try:
             done = function(command)
         except Exception as error:
+            told.end()
             _tell(command, accepts.__name__, began, error)
             _report_failure(error)
             _measure(accepts.__name__, began, type(error).__name__, title)
             raise
+        told.end()
         _tell(command, accepts.__name__, began, None)
-        logger.info("step done", extra={"ms": _milliseconds(began), **_telling.story()})
+        logger.info("step done", extra={"ms": _milliseconds(began), **told.story()})
         _measure(accepts.__name__, began, "done", title)
         return done.model_dump(mode="json")
 
@@ -181,7 +218,7 @@ def _tell(command: RunStep, name: str, began: datetime, error: Exception | None)
         "began_at": began.isoformat(),
         "ended_at": now().isoformat(),
         "outcome": "done" if error is None else type(error).__name__,
-        **_telling.story(),
+        **telling().story(),
     }
     entity = getattr(command, "entity", "")
     if entity:
@@ -208,8 +245,8 @@ def _measure(step_name: str, began: datetime, outcome: str, title: str) -> None:
     metrics.add_dimension("step", step_name)
     metrics.add_dimension("outcome", outcome)
     metrics.add_metric("StepDuration", MetricUnit.Milliseconds, _milliseconds(began))
-    metrics.add_metric("VendorCalls", MetricUnit.Count, len(_telling.calls))
-    metrics.add_metric("Effects", MetricUnit.Count, len(_telling.effects))
+    metrics.add_metric("VendorCalls", MetricUnit.Count, len(telling().calls))
+    metrics.add_metric("Effects", MetricUnit.Count, len(telling().effects))
     metrics.add_metadata("function", title)
     metrics.flush_metrics()
 

@@ -40,7 +40,22 @@ def _wire(connection: Connection) -> Any:
     from dealbridge.steps import watch_call
     from dealbridge.transport.client import Wire
 
-    return Wire(watch=watch_call)
+    return Wire(watch=watch_call, gate=_gate(connection))
+
+
+def _gate(connection: Connection) -> Any:
+    from dealbridge.transport.client import OPEN_GATE
+
+    if connection.limits is None:
+        return OPEN_GATE
+    from dealbridge.ledger.ledger import ledger
+    from dealbridge.steps import count, telling
+    from dealbridge.transport.gate import SharedGate
+
+    def note(event: str) -> None:
+        count(event, connection=connection.id)
+
+    return SharedGate(connection.id, connection.limits, lambda: ledger().etiquette, telling, note)
 
 
 @cache

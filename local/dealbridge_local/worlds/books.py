@@ -25,10 +25,11 @@ _JOURNALS = frozenset({"subscribed_events"})
 
 def standing(records: Mapping[str, Mapping[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
     """Vendor → kind → records, as the simulators show them, without what differs between two equal outcomes."""
-    return {
+    books = {
         vendor: {kind: [_timeless(each) for each in held] for kind, held in kinds.items() if kind not in _JOURNALS}
         for vendor, kinds in records.items()
     }
+    return {vendor: _relabelled(kinds, _labels(kinds)) for vendor, kinds in books.items()}
 
 
 def differences(expected: Any, found: Any, where: str = "") -> list[str]:
@@ -48,6 +49,29 @@ def differences(expected: Any, found: Any, where: str = "") -> list[str]:
             for line in differences(one, other, f"{where}[{number}]")
         ]
     return [] if expected == found else [f"{where}: {found!r} instead of {expected!r}"]
+
+
+def _labels(kinds: Mapping[str, list[Any]]) -> dict[str, str]:
+    """Long ids, which a vendor also spends on what it refuses, by the place of their record among its kind."""
+    return {
+        str(record["id"]): f"{kind} {place}"
+        for kind, held in kinds.items()
+        for place, record in enumerate(held, 1)
+        if len(str(record.get("id", ""))) >= _LONG
+    }
+
+
+_LONG = 6
+
+
+def _relabelled(value: Any, labels: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _relabelled(each, labels) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_relabelled(each, labels) for each in value]
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return labels.get(str(value), value)
+    return value
 
 
 def _timeless(value: Any) -> Any:

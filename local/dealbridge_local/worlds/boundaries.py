@@ -27,6 +27,8 @@ class Touch:
     what: str
     writes: bool
     vendor: bool
+    reads: bool = False
+    """A vendor's call that only asks."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -164,8 +165,10 @@ class Functions:
         invocation = _current.get()
         assert invocation is not None, "only functions call vendors through the world's transport"
         path = request.url.path
-        writes = request.method != "GET"
-        touch, strike = self._reached(invocation, connection, f"{request.method} {path}", writes=writes, vendor=True)
+        reads = request.method == "GET" or _is_composite_read(request)
+        touch, strike = self._reached(
+            invocation, connection, f"{request.method} {path}", writes=not reads, vendor=True, reads=reads
+        )
         kind = strike.kind if strike else ""
         if kind == "refused":
             self._note(invocation, connection, request, None)
@@ -175,6 +178,8 @@ class Functions:
         status: int | None = None
         try:
             response = inner.handle_request(request)
+            # Every server dates its answers (RFC 9110, 6.6.1).
+            response.headers.setdefault("Date", format_datetime(self.scheduler.now(), usegmt=True))
             if kind == "lost_behind_gateway":
                 response = httpx.Response(502, content=b"<html>Bad Gateway</html>")
             status = response.status_code
@@ -200,9 +205,9 @@ class Functions:
             raise TimedOut
 
     def _reached(
-        self, invocation: Invocation, system: str, what: str, *, writes: bool, vendor: bool = False
+        self, invocation: Invocation, system: str, what: str, *, writes: bool, vendor: bool = False, reads: bool = False
     ) -> tuple[Touch, Strike | None]:
-        touch = Touch(self.touches, invocation.function, system, what, writes, vendor)
+        touch = Touch(self.touches, invocation.function, system, what, writes, vendor, reads)
         self.touches += 1
         strike = self.fate.strike(touch)
         self.pause(self.fate.seconds(touch))
@@ -245,6 +250,11 @@ class VendorTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
         return self._functions.vendor(self._connection, self._simulator, request, self._inner)
+
+
+def _is_composite_read(request: httpx.Request) -> bool:
+    """Salesforce's composite carries reads in a POST."""
+    return request.url.path.endswith("/composite") and b'"method": "PATCH"' not in request.content
 
 
 def described(call: CloudCall) -> str:

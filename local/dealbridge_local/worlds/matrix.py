@@ -129,8 +129,7 @@ def single_faults(baseline: Baseline) -> Iterator[Case]:
     """Every vendor call with every fault, every vendor call and AWS write with a kill before and after it, and every
     AWS write with what can happen to it."""
     for touch in baseline.touches:
-        names = [*VENDOR, *KILLS] if touch.vendor else [*KILLS, *CLOUD] if touch.writes else []
-        for name in names:
+        for name in _names(touch):
             yield Case(((touch, name),))
 
 
@@ -175,7 +174,10 @@ STRIKES: Mapping[str, Strike] = {**VENDOR, **KILLS, **CLOUD}
 
 
 def _names(touch: Touch) -> list[str]:
-    return [*VENDOR, *KILLS] if touch.vendor else [*KILLS, *CLOUD]
+    """What can fall on a touch. A write starts from what is newest: only a read can be stale."""
+    if touch.vendor:
+        return [name for name in (*VENDOR, *KILLS) if name != "stale read" or touch.reads]
+    return [*KILLS, *CLOUD] if touch.writes else []
 
 
 class _OnlyTheWin(Mail):

@@ -50,6 +50,7 @@ from dealbridge_local.worlds.surroundings import (
 START = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 ASYNC_RETRY_SECONDS = (60.0, 120.0)
 """An asynchronous invocation that failed is tried again after one and two minutes (Lambda Developer Guide)."""
+VENDORS = ("salesforce", "netsuite", "kantata")
 LONGEST_SETTLING = timedelta(hours=12)
 
 
@@ -354,9 +355,12 @@ def _keys() -> tuple[str, str]:
 
 @cache
 def _reference_document(event_source: str) -> bytes:
-    connections: dict[str, dict[str, Any]] = {
-        name: {"base_url": f"http://{name}.invalid"} for name in ("salesforce", "netsuite", "kantata")
-    }
+    """The repository's reference data, of the vendors that a world has."""
+    connections: dict[str, dict[str, Any]] = {name: {"base_url": f"http://{name}.invalid"} for name in VENDORS}
     connections["salesforce"]["options"] = {"event_source": event_source}
     reference = read_folder(REPOSITORY / "mappings", connections)
-    return reference.model_dump_json().encode()
+    ours = {
+        part: {name: value for name, value in getattr(reference, part).items() if name in VENDORS}
+        for part in ("connections", "fields", "codes")
+    }
+    return reference.model_copy(update=ours).model_dump_json().encode()

@@ -22,6 +22,7 @@ class KantataVendor(TargetVendor):
         "status": 403,
         "body": {"errors": [{"type": "system", "message": "You do not have permission."}]},
     }
+    journals = frozenset({"subscribed_events"})
     not_kept: ClassVar = {}
     refused_currency: ClassVar = {Kind.STAFFING_PROJECT: "currency"}
 

@@ -36,7 +36,8 @@ class NetSuiteVendor(TargetVendor):
     }
     refused_currency: ClassVar = {
         Kind.CUSTOMER: "customer.currency",
-        Kind.PROJECT: "job.currency",
+        # The connector lets the customer into the currency first.
+        Kind.PROJECT: "customer.currencyList.items[0].currency",
         Kind.CONTRACT: "salesOrder.currency",
     }
 

@@ -37,7 +37,23 @@ class S4HanaVendor(TargetVendor):
         "method": "POST",
     }
     forbidden: ClassVar = {"kind": "status", "status": 403, "body": "<html>No authorization</html>"}
-    not_kept: ClassVar = {}
+    not_kept: ClassVar = {
+        Kind.PROJECT: frozenset({"budget", "tasks.budget", "tasks.hours", "tasks.number"}),
+        Kind.CONTRACT: frozenset(
+            {
+                "name",
+                "start",
+                "end",
+                "lines.billing_type",
+                "lines.billing_frequency",
+                "lines.cap",
+                "lines.start",
+                "schedule.name",
+                "schedule.items.description",
+                "schedule.items.kind",
+            }
+        ),
+    }
     refused_currency: ClassVar = {
         Kind.CUSTOMER: "Currency",
         Kind.PROJECT: "ProjectCurrency",
@@ -48,6 +64,7 @@ class S4HanaVendor(TargetVendor):
     def simulate(self, **switches: Any) -> S4HanaSimulator:
         self.agreed = f"Basic {secrets.token_urlsafe(18)}"
         self.tenant = S4HanaSimulator(self.clock, base_url="https://my300123-api.s4hana.cloud.sap", **switches)
+        self.employee = str(self.tenant.records()["A_BusinessPartner"][0]["BusinessPartner"])
         return self.tenant
 
     def secret(self) -> dict[str, str]:
@@ -64,7 +81,7 @@ class S4HanaVendor(TargetVendor):
 
     def _someone(self, key: str) -> Write:
         contact = Contact(key=key, customer_key="CUST-0", last_name=key, source_id=key)
-        company = ExternalRef(connection="s4hana", type="A_BusinessPartner", id="9980000000")
+        company = ExternalRef(connection="s4hana", type="A_BusinessPartner", id=self.employee)
         return Write(Kind.CONTACT, key, contact, {}, {"CUST-0": company})
 
     def edit(self, kind: Kind, ref: ExternalRef) -> tuple[str, Any]:

@@ -416,7 +416,7 @@ def test_a_long_legal_name_runs_over_four_lines(world: World) -> None:
     assert world.found(Kind.CUSTOMER, customer, **CUSTOMER_CODES).record == customer
 
 
-def test_of_several_addresses_the_one_that_sap_uses_counts(world: World) -> None:
+def test_of_several_e_mail_addresses_the_one_that_sap_uses_counts(world: World) -> None:
     activate(world, 2)
     key = world.refs[ACME.key].id
     [address] = [each for each in world.records("A_BusinessPartnerAddress") if each["BusinessPartner"] == key]

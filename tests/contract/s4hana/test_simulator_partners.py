@@ -280,6 +280,24 @@ def test_an_email_is_added_to_an_address_and_taken_away(tenant: Any) -> None:
     assert len(tenant.rows(f"{path}/to_EmailAddress")) == 1
 
 
+def test_an_address_has_one_default_email(tenant: Any) -> None:
+    customer = tenant.customer()
+    path = f"{PARTNERS}('{customer}')/to_BusinessPartnerAddress"
+    address = tenant.rows(path)[0]["AddressID"]
+    fields = {"EmailAddress": "cfo@acme.example", "IsDefaultEmailAddress": True}
+    tenant.make(f"{SERVICE}/A_AddressEmailAddress", AddressID=address, **fields)
+
+    def defaults() -> list[bool]:
+        mails = tenant.rows(path, expand="to_EmailAddress")[0]["to_EmailAddress"]["results"]
+        return [each["IsDefaultEmailAddress"] for each in mails]
+
+    assert defaults() == [False, True]
+    first = tenant.rows(path, expand="to_EmailAddress")[0]["to_EmailAddress"]["results"][0]
+    uri = first["__metadata"]["uri"].partition("/sap/opu/odata/sap/")[2]
+    assert tenant.change(uri, IsDefaultEmailAddress=True).status_code == 204
+    assert defaults() == [True, False]
+
+
 # Relationships
 
 

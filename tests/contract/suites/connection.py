@@ -56,9 +56,7 @@ class ConnectionContract:
             assert not refused.value.outcome_unknown
 
     @pytest.mark.parametrize("act", ["read", "write"])
-    def test_what_the_user_may_not_do_is_for_an_administrator(
-        self, new: Callable[..., Vendor[Any]], act: str
-    ) -> None:
+    def test_what_the_user_may_not_do_is_for_an_administrator(self, new: Callable[..., Vendor[Any]], act: str) -> None:
         vendor = new()
         vendor.write()
         vendor.simulator.add_fault(**vendor.forbidden)

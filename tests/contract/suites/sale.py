@@ -19,7 +19,7 @@ from dealbridge.ports import Capabilities, Found, Write
 from dealbridge.rules import planning
 from dealbridge.rules.planning import Applied, field_changes
 from dealbridge.rules.reference import ReferenceData
-from tests.builders import a_line, a_milestone, a_person, a_won_deal, an_account
+from tests.builders import a_line, a_milestone, a_person, a_won_deal, an_account, money
 
 from .vendor import TargetVendor, mappings
 
@@ -40,10 +40,13 @@ def a_deal(currency: str = "EUR", lines: Sequence[DealLine] | None = None, **fie
             parent=an_account("001P", name="Rhein Holding", currency=currency, tax_registrations=()),
             currency=currency,
             legal_name="Rhein Werke Gesellschaft für Anlagenbau mbH",
+            email="ap@rhein.example",
             phone="+49 221 7",
             website="https://rhein.example",
             payment_terms="Net 30",
-            billing_address=Address(street="Am Ufer 1\nHaus 2", city="Köln", postal_code="50667", country="DE"),
+            billing_address=Address(
+                street="Am Ufer 1\nHaus 2", city="Köln", state="NW", postal_code="50667", country="DE"
+            ),
             tax_registrations=(TaxRegistration(country="DE", number="DE811907980"),),
         ),
         "contacts": (a_person(phone="+49 221 8"),),
@@ -76,6 +79,7 @@ def the_lines(currency: str = "EUR") -> list[DealLine]:
             description="Advice",
             billing_type="time_and_materials",
             hours=Decimal("40.5"),
+            cap=money(amount(900_000, currency)),
             quantity="40.5",
         ),
     ]
@@ -182,9 +186,7 @@ class Sale:
                 return self.create(operation)
             case Action.UPDATE:
                 write = self.write(operation)
-                return self.note(
-                    operation, self.vendor.port.update(write, self.refs[operation.key], operation.changes)
-                )
+                return self.note(operation, self.vendor.port.update(write, self.refs[operation.key], operation.changes))
             case Action.WITHDRAW:
                 return self.vendor.port.withdraw(self.write(operation), self.refs[operation.key])
 
@@ -203,9 +205,7 @@ def _reference_for(vendor: TargetVendor) -> ReferenceData:
     """The repository's reference data, with this vendor as the ERP of every entity, or as its staffing system."""
     role = "erp" if vendor.capabilities.role == "erp" else "staffing"
     found = mappings()
-    entities = {
-        code: entity.model_copy(update={role: vendor.system}) for code, entity in found.legal_entities.items()
-    }
+    entities = {code: entity.model_copy(update={role: vendor.system}) for code, entity in found.legal_entities.items()}
     return found.model_copy(update={"legal_entities": entities})
 
 

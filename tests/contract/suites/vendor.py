@@ -19,6 +19,7 @@ import pytest
 import dealbridge.clock
 from dealbridge import wiring
 from dealbridge.domain.connection import Connection
+from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.mappings.folder import read_folder
@@ -28,6 +29,16 @@ from dealbridge.transport.client import Wire
 from dealbridge_local.simulators.simulator import Simulator
 from dealbridge_local.simulators.transport import SimulatorTransport
 from tests.builders import REPOSITORY
+
+PROMISES = {
+    "inbound_events": "the vendor tells of changes, and what it tells is verified",
+    "event_integrity": "an event whose body was changed on its way is refused",
+    "event_age": "an event of another time is refused",
+    "concurrency_token": "a record that somebody changed since it was read is a conflict",
+    "repeated_create": "a creation that is simply repeated makes no second record",
+    "session_renewal": "a session that ended is renewed, once",
+}
+"""What a vendor may not allow: the names in `Capabilities.skips`, also as `<promise>.<kind>`. All keep the rest."""
 
 HOOK = "https://dealbridge.example/events/vendor"
 
@@ -86,6 +97,10 @@ class Vendor[Port](ABC):
     """What the vendor answers, every time, where a session is no longer good."""
     forbidden: ClassVar[Mapping[str, Any]]
     """What it answers where the user may not do it."""
+    small_pages: ClassVar[Mapping[str, Any]] = {}
+    """Switches of the simulator that make its pages short, where it has any."""
+    journals: ClassVar[frozenset[str]] = frozenset()
+    """Record types in which the vendor notes what happened, rather than what stands."""
     token_path: ClassVar[str] = "never"
     """Part of the path at which a session begins."""
 
@@ -95,7 +110,10 @@ class Vendor[Port](ABC):
         self.line = Line(SimulatorTransport({self.simulator.base_url: self.simulator}))
         given = mappings().connection(self.system)
         self.connection: Connection = given.model_copy(
-            update={"base_url": self.simulator.base_url, "options": {**given.options, **self.options, **(options or {})}}
+            update={
+                "base_url": self.simulator.base_url,
+                "options": {**given.options, **self.options, **(options or {})},
+            }
         )
 
     @abstractmethod
@@ -145,10 +163,12 @@ class Vendor[Port](ABC):
 
     def counts(self) -> dict[str, int]:
         """How many records of each type the tenant holds."""
-        return {kind: len(records) for kind, records in self.simulator.records().items() if records}
+        held = self.simulator.records()
+        return {kind: len(records) for kind, records in held.items() if records and kind not in self.journals}
 
     def require(self, promise: str, kind: Kind | None = None) -> None:
         """Skips by name what the vendor does not allow: `<promise>`, or `<promise>.<kind>` for one kind of record."""
+        assert promise in PROMISES
         skips = self.capabilities.skips
         for name in (promise, f"{promise}.{kind}"):
             if name in skips:
@@ -162,9 +182,6 @@ class TargetVendor(Vendor[RecordTarget]):
     """Our fields that the vendor has no place for: what a reading gives there is what was asked for."""
     refused_currency: ClassVar[Mapping[Kind, str]]
     """Kinds that carry a currency → the field that a finding about it names."""
-    small_pages: ClassVar[Mapping[str, Any]] = {}
-    """Switches of the simulator that make its pages short."""
-
     @abstractmethod
     def edit(self, kind: Kind, ref: ExternalRef) -> tuple[str, Any]:
         """Change one field of a record as people do in the vendor's own screens: our field, and its value as read."""
@@ -204,8 +221,20 @@ class CrmVendor(Vendor[Crm]):
     def events(self) -> list[InboundRequest]:
         """What the CRM has to tell since the last time, as our entrance receives it now."""
 
+    @abstractmethod
+    def an_open_deal(self) -> str:
+        """A deal that is not won."""
+
     def read(self) -> None:
         self.port.changed_deals(None, self.clock())
+
+    @cached_property
+    def _written_to(self) -> str:
+        return self.an_open_deal()
+
+    def write(self) -> None:
+        message = f"After {len(self.simulator.calls())} calls."
+        self.port.write_status(self._written_to, EngagementStatus(key="STAT", status="Active", message=message))
 
 
 @contextmanager

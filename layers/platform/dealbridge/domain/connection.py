@@ -60,3 +60,6 @@ class Connection(Model):
     secret: str
     limits: Limits | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    public_url: str | None = None
+    """The address that this system's webhooks call (scheme, host, and what comes before `/events/...`), where it is
+    not the one that API Gateway reports: signatures cover it."""

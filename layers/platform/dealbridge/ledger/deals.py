@@ -130,6 +130,16 @@ class Deals:
         head = self.head(deal)
         return head is not None and head.get("lease_run") == run
 
+    def owe(self, deal: DealKey, run: str) -> None:
+        """Note, before anything is written outside, that the world is owed word of it.
+
+        The run that ends well pays, be it this one or another after it. Raises LeaseLostError.
+        """
+        try:
+            self._table.update(Change(deal_pk(deal), "HEAD").set(untold=True).where("#lease_run = :run", run=run))
+        except ConditionError:
+            raise LeaseLostError(f"{deal}: run {run} no longer holds the deal") from None
+
     def finish(self, deal: DealKey, run: str, outcome: Outcome, now: datetime) -> Ended:
         """End a run. The next run, where hints came in meanwhile or `again` says so, holds the deal from here on.
 
@@ -293,9 +303,10 @@ class Deals:
         for candidate in range(number, max(0, number - 2), -1):
             item = self._table.get(deal_pk(deal), run_sk(candidate))
             if item is not None and item["run"] == run and "ended_at" in item:
-                follows = item.get("following")
-                held = head.get("lease_run") and follows == number
-                return Ended(DealState(item["outcome"]), self._ticket(deal, head) if held else None)
+                # The head may have been read before that attempt came to its end: what follows shows in a fresh one.
+                now = self.head(deal) or {}
+                held = "lease_run" in now and item.get("following") == now["run_number"]
+                return Ended(DealState(item["outcome"]), self._ticket(deal, now) if held else None)
         return None
 
     def _next(self, deal: DealKey, head: Item, hints: Sequence[Mapping[str, Any]], correlation_id: str) -> RunTicket:

@@ -5,6 +5,7 @@ from functools import cache
 from dealbridge.ledger.cursors import Cursors, Refused
 from dealbridge.ledger.deals import Deals
 from dealbridge.ledger.documents import Documents
+from dealbridge.ledger.etiquette import Etiquette
 from dealbridge.ledger.records import Records
 from dealbridge.ledger.runs import Runs
 from dealbridge.ledger.table import Table
@@ -21,6 +22,7 @@ class Ledger:
         self.records = Records(items, documents)
         self.cursors = Cursors(items)
         self.refused = Refused(items)
+        self.etiquette = Etiquette(items)
 
 
 @cache

@@ -155,6 +155,7 @@ class Records:
             "done_at": now.isoformat(),
             "how": how.value,
             "id": ref.id,
+            "intent": intent.id,
         }
         pk, sk = _place(deal, operation)
         change = (
@@ -172,8 +173,10 @@ class Records:
         )
         try:
             self._table.update(change)
-        except ConditionError:
-            raise LeaseLostError(f"{operation.identity}: another attempt has taken the record over") from None
+        except ConditionError as error:
+            # The AWS client tries again when an answer is lost: what it finds is then its own first try.
+            if not any(known.get("intent") == intent.id for known in (error.item or {}).get("effects", ())):
+                raise LeaseLostError(f"{operation.identity}: another attempt has taken the record over") from None
 
     def drop(self, deal: DealKey, intent: Intent) -> None:
         """Take an intent back: the write certainly did not happen."""
@@ -181,8 +184,11 @@ class Records:
         change = Change(pk, sk).remove("intent").where("#intent.#id = :mine", mine=intent.id)
         try:
             self._table.update(change)
-        except ConditionError:
-            raise LeaseLostError(f"{intent.operation.identity}: another attempt has taken the record over") from None
+        except ConditionError as error:
+            if "intent" in (error.item or {}):
+                raise LeaseLostError(
+                    f"{intent.operation.identity}: another attempt has taken the record over"
+                ) from None
 
     def _applied(self, item: Item) -> Applied:
         content: Mapping[str, Any] = self._content(item)

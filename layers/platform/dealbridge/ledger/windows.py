@@ -35,7 +35,9 @@ class Window:
         running = max(self.running, now // self.slice_ms)
         if running == self.running:
             return self
-        kept = [each for each in (*self.earlier, (self.running, self.current)) if each[1] and each[0] >= running - SLICES]
+        kept = [
+            each for each in (*self.earlier, (self.running, self.current)) if each[1] and each[0] >= running - SLICES
+        ]
         return type(self)(self.slice_ms, running, 0, tuple(kept))
 
     def with_spent(self, count: int) -> Self:

@@ -52,14 +52,21 @@ def close_run(command: CloseRun) -> RunEnded:
     """Record the deal as active (or open, where it is not won), and tell the world."""
     deals = ledger().deals
     head = deals.head(command.deal) or {}
-    plan = ledger().runs.plan(command.deal, command.run) if command.writes else None
+    # What a run before has written, and died before it told, is told by this one though it writes nothing itself.
+    due = command.writes or head.get("untold")
+    plan = ledger().runs.plan(command.deal, command.run) if due else None
     if command.won and plan is not None:
         activates = head.get("activated_by", command.run) == command.run
         event = events.ENGAGEMENT_ACTIVATED if activates else events.ENGAGEMENT_AMENDED
         # Before the ledger's word, so that a crash between tells it twice and never not at all.
         events.publish([(event, _fact(command, head, plan))])
     moment = now().isoformat()
-    noted: dict[str, Any] = {"revision": _revision(command, plan), "snapshot": command.snapshot, "conflicts": 0}
+    noted: dict[str, Any] = {
+        "revision": _revision(command, plan),
+        "snapshot": command.snapshot,
+        "conflicts": 0,
+        "untold": False,
+    }
     if command.won:
         noted |= {"plan_hash": command.plan_hash} if command.writes else {}
         noted |= {} if "active_at" in head else {"active_at": moment, "activated_by": command.run}

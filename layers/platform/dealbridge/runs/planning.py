@@ -11,7 +11,7 @@ from dealbridge.errors import RejectedError
 from dealbridge.ledger.ledger import ledger
 from dealbridge.rules import checks, planning
 from dealbridge.runs.reading import fetch
-from dealbridge.steps import RunStep, telling
+from dealbridge.steps import RunStep, bulk_work, telling
 from dealbridge.wiring import wiring
 
 
@@ -38,6 +38,8 @@ def plan_deal(command: PlanDeal) -> DealPlanned:
     telling().notes.update(plan=draft.plan.hash[:12], writes=len(draft.plan.writes))
     if draft.findings:
         raise RejectedError(str(draft.findings[0]), code="plan", findings=draft.findings)
+    if not draft.plan.is_empty:
+        ledger().deals.owe(command.deal, command.run)
     return DealPlanned(
         decision="nothing" if draft.plan.is_empty else "apply",
         plan_hash=draft.plan.hash,
@@ -60,6 +62,7 @@ def draft_for(deal: Deal, snapshot: str) -> planning.Draft:
     return planning.plan_deal(deal, snapshot, reference, can, ledger().records.applied(deal.key, shared))
 
 
+@bulk_work()
 def preview(key: DealKey) -> tuple[Deal, planning.Draft]:
     """What a run would do now, from a fresh read. Nothing is written anywhere."""
     deal = fetch(key)

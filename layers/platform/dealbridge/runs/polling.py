@@ -7,7 +7,7 @@ from dealbridge import events
 from dealbridge.domain.hints import DealHint, HintSource
 from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.ledger import ledger
-from dealbridge.steps import count, logger, now
+from dealbridge.steps import bulk_work, count, logger, now
 from dealbridge.wiring import wiring
 
 PAGES = 20
@@ -43,6 +43,7 @@ def catch_up(connection: str, occurred_at: datetime | None) -> int:
     return poll(connection, pages=1)
 
 
+@bulk_work()
 def poll(connection: str, pages: int = PAGES) -> int:
     """Publish a hint for each deal changed since the cursor, then move the cursor; how many hints."""
     cursors, crm, hinted = ledger().cursors, wiring().crm(connection), 0

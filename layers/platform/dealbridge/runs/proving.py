@@ -14,6 +14,7 @@ from dealbridge.ledger.table import Item
 from dealbridge.ports import RecordTarget, Write
 from dealbridge.rules.planning import field_changes
 from dealbridge.runs.applying import StatusTarget
+from dealbridge.steps import bulk_work
 from dealbridge.wiring import wiring
 
 
@@ -80,6 +81,7 @@ def _proof(deal: DealKey, item: Item, refs: Mapping[str, ExternalRef]) -> Proof:
     )
 
 
+@bulk_work()
 def _read_back(
     deal: DealKey, item: Item, content: Mapping[str, Any], refs: Mapping[str, ExternalRef]
 ) -> tuple[str, tuple[str, ...]]:

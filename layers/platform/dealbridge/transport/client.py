@@ -32,7 +32,13 @@ class Call:
 class Gate(Protocol):
     """Admits calls to a connection: its budget and its circuit breaker. Raises ThrottledError or TransientError."""
 
-    def admit(self) -> AbstractContextManager[None]: ...
+    def admit(self) -> AbstractContextManager[None]:
+        """One call, from before it is sent until its answer is judged."""
+        ...
+
+    def spend(self) -> None:
+        """Each request of an admitted call just before it is sent: the call itself, and what signing in takes."""
+        ...
 
 
 class OpenGate:
@@ -40,6 +46,9 @@ class OpenGate:
 
     def admit(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def spend(self) -> None:
+        return None
 
 
 OPEN_GATE = OpenGate()
@@ -83,6 +92,7 @@ class VendorClient:
             transport=wire.transport,
             timeout=httpx.Timeout(wire.read_seconds, connect=wire.connect_seconds),
             follow_redirects=False,
+            event_hooks={"request": [lambda request: wire.gate.spend()]},
         )
 
     @property

@@ -14,6 +14,11 @@ CAPABILITIES = Capabilities(
     role="staffing",
     kinds=frozenset({Kind.STAFFING_PROJECT, Kind.STAFFING_REQUEST}),
     withdraws=frozenset({Kind.STAFFING_REQUEST}),
+    skips={
+        "inbound_events": "Kantata has no webhooks; its events are polled, and there are none of resource requests",
+        "concurrency_token": "no ETag or If-Match is documented; the last write wins",
+        "session_renewal": "a server-side token never expires: there is nothing to renew",
+    },
 )
 
 

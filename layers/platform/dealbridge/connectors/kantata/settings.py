@@ -32,7 +32,7 @@ class Secret(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    token: Annotated[str, StringConstraints(min_length=1)]
+    token: Annotated[str, StringConstraints(min_length=1)] = Field(repr=False)
 
 
 class Defaults(BaseModel):

@@ -48,7 +48,7 @@ class Secret(BaseModel):
 
     client_id: str
     certificate_id: str
-    private_key: str
+    private_key: str = Field(repr=False)
     token_url: str | None = None
 
     @classmethod

@@ -17,6 +17,14 @@ CAPABILITIES = Capabilities(
     embeds=frozenset({Kind.TASK, Kind.SCHEDULE}),
     inbound_events=True,
     concurrency_token=True,
+    skips={
+        "repeated_create.customer": "a partner's external key is not unique: steps read back before they write",
+        "repeated_create.contact": "a partner's external key is not unique: steps read back before they write",
+        "repeated_create.contract": "an order's customer reference is not unique: steps read back before they write",
+        "concurrency_token.project": "an enterprise project takes If-Match: * and no entity tag (KBA 2962502)",
+        "event_integrity": "Event Mesh sends an agreed Authorization header, which covers no body",
+        "event_age": "Event Mesh signs no time; a replay is known by the event's source and id",
+    },
 )
 
 

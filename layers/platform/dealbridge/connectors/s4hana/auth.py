@@ -6,11 +6,12 @@ longer knows it (403, `x-csrf-token: Required`: the change was not carried out),
 
 import re
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import httpx
 
+from dealbridge import clock
 from dealbridge.connectors.s4hana.settings import Options, Secret
 from dealbridge.errors import AccessError, TransientError
 from dealbridge.transport.tokens import BearerAuth, Token
@@ -44,7 +45,7 @@ class ClientCredentials(BearerAuth):
     def read_token(self, response: httpx.Response) -> Token:
         body = response.json()
         lasts = timedelta(seconds=int(body.get("expires_in", 3600)))
-        return Token(str(body["access_token"]), datetime.now(UTC) + lasts)
+        return Token(str(body["access_token"]), clock.now() + lasts)
 
 
 def sign_in(connection: str, base_url: str, secret: Secret, options: Options) -> httpx.Auth:

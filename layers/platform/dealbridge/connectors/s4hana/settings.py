@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dealbridge.domain.connection import Connection
 from dealbridge.errors import ConfigurationError
@@ -55,11 +55,11 @@ class Secret(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     username: str
-    password: str
+    password: str = Field(repr=False)
     client_id: str | None = None
-    client_secret: str | None = None
+    client_secret: str | None = Field(default=None, repr=False)
     token_url: str | None = None
-    webhook_authorization: str | None = None
+    webhook_authorization: str | None = Field(default=None, repr=False)
     """The Authorization header that Event Mesh sends with every event; without it no event is taken."""
 
     @model_validator(mode="before")

@@ -10,7 +10,14 @@ from dealbridge.ports import Capabilities, Crm
 if TYPE_CHECKING:
     from dealbridge.transport.client import Wire
 
-CAPABILITIES = Capabilities(role="crm", kinds=frozenset({Kind.ENGAGEMENT_STATUS}), inbound_events=True)
+CAPABILITIES = Capabilities(
+    role="crm",
+    kinds=frozenset({Kind.ENGAGEMENT_STATUS}),
+    inbound_events=True,
+    skips={
+        "concurrency_token": "If-Match works on accounts only (REST guide, Conditional Request Headers)"
+    },
+)
 
 
 def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> Crm:

@@ -49,12 +49,12 @@ class Secret(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     consumer_key: str
-    consumer_secret: str | None = None
+    consumer_secret: str | None = Field(default=None, repr=False)
     username: str | None = None
-    private_key: str | None = None
+    private_key: str | None = Field(default=None, repr=False)
     login_url: str | None = None
     """Where tokens are asked for; the connection's base URL where not given."""
-    webhook_secret: str | None = None
+    webhook_secret: str | None = Field(default=None, repr=False)
     """Signs requests to POST /events/<connection>; without it none is taken."""
 
 

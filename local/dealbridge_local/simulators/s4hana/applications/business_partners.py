@@ -19,7 +19,11 @@ from dealbridge_local.simulators.s4hana.tenant import COMMUNICATION_USER, Tenant
 from dealbridge_local.simulators.store import Record
 
 _EVENT = "sap.s4.beh.businesspartner.v1.BusinessPartner"
-_OF_ADDRESS = (model.EMAIL, model.PHONE, model.HOME_PAGE)
+_DEFAULTS = {
+    model.EMAIL.name: "IsDefaultEmailAddress",
+    model.PHONE.name: "IsDefaultPhoneNumber",
+    model.HOME_PAGE.name: "IsDefaultURLAddress",
+}
 _OF_CUSTOMER = (
     customers.CUSTOMER,
     customers.CUSTOMER_COMPANY,
@@ -71,6 +75,8 @@ class BusinessPartners(Application):
             self.tenant.check_lock(model.PARTNER.name, "Business partner", partner["BusinessPartner"])
         checks.check_changes(entity, record, changes)
         changed = self.tables.change(entity, record, **changes)
+        if entity.name in _DEFAULTS:
+            self._keep_one_default(entity, changed)
         if entity is model.PARTNER:
             changed = self.tables.change(entity, changed, **_names(changed))
             partners = [changed]
@@ -189,20 +195,29 @@ class BusinessPartners(Application):
         entity, address = draft.entity, draft.get("AddressID")
         if self.tables.first(model.ADDRESS, AddressID=address) is None:
             raise errors.not_found(model.ADDRESS.type)
-        ordinal = len(list(self.tables.where(entity, {"AddressID": address}))) + 1
+        others = list(self.tables.where(entity, {"AddressID": address}))
+        default = _DEFAULTS[entity.name]
+        ordinal = max((int(each["OrdinalNumber"]) for each in others), default=0) + 1
         values = {"OrdinalNumber": str(ordinal), **draft.values}
+        values.setdefault(default, not any(each[default] for each in others))
         more: dict[str, Any] = {}
         if entity is model.EMAIL:
             more = {"SearchEmailAddress": draft.get("EmailAddress")[:20].upper()}
-            values.setdefault("IsDefaultEmailAddress", ordinal == 1)
         elif entity is model.PHONE:
             more = {"InternationalPhoneNumber": draft.get("PhoneNumber")}
-            values.setdefault("IsDefaultPhoneNumber", ordinal == 1)
         else:
             more = {"SearchURLAddress": draft.get("WebsiteURL")[:50].upper()}
-            values.setdefault("IsDefaultURLAddress", ordinal == 1)
             values.setdefault("ValidityStartDate", edm.EPOCH)
-        return self.insert(entity, values, **more)
+        record = self.insert(entity, values, **more)
+        self._keep_one_default(entity, record)
+        return record
+
+    def _keep_one_default(self, entity: EntitySet, record: Record) -> None:
+        """An address has one default of a kind: a new one takes the others' place."""
+        default = _DEFAULTS[entity.name]
+        for other in list(self.tables.where(entity, {"AddressID": record["AddressID"]})) if record[default] else ():
+            if other[default] and entity.key_of(other) != entity.key_of(record):
+                self.tables.change(entity, other, **{default: False})
 
     # Tax numbers and identifications
 
@@ -344,7 +359,7 @@ class BusinessPartners(Application):
 
     def _partners_of(self, entity: EntitySet, record: Mapping[str, Any]) -> list[Record]:
         """The partners whose change a change of this entity is."""
-        if entity in _OF_ADDRESS:
+        if entity.name in _DEFAULTS:
             address = self.tables.first(model.ADDRESS, AddressID=record["AddressID"])
             keys = [address["BusinessPartner"]] if address else []
         elif entity in _OF_CUSTOMER:
