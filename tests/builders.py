@@ -17,7 +17,7 @@ from dealbridge.ports import Capabilities
 from dealbridge.rules.reference import Codes, ReferenceData
 
 REPOSITORY = Path(__file__).parent.parent
-OPPORTUNITY = "006Hp00001ABCDEIA4"
+OPPORTUNITY = "006Hp00001ABCDEIA5"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 

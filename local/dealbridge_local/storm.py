@@ -82,7 +82,7 @@ def rage(
     running: platform.Platform, deals: int, *, seed: int = 1, every_s: float = 2.0, within_s: float = 900
 ) -> Report:
     """Win so many deals of shared accounts while workers die, let everything settle, and judge from the records."""
-    chance = random.Random(seed)  # noqa: S311 (which process dies is no secret)
+    chance = random.Random(seed)
     described = running.endpoints["simulators"]["salesforce"]
     seller = SalesforceUser(described["url"], described["credentials"])
     report, began = Report(deals), time.monotonic()

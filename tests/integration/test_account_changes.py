@@ -214,7 +214,7 @@ def test_an_event_whose_poll_has_failed_is_given_back(world: World, sales: Sales
 
 def test_a_request_that_names_some_deals_and_asks_for_a_poll(world: World, clients: None) -> None:
     """One poll for all that a request leaves open, after what it names."""
-    body = json.dumps({"event_id": "e", "opportunity_ids": [None, "006Hp00001ABCDEIA4", None]})
+    body = json.dumps({"event_id": "e", "opportunity_ids": [None, "006Hp00001ABCDEIA5", None]})
     request = {
         "requestContext": {"requestId": "r", "http": {"method": "POST"}, "domainName": "x.example.com"},
         "rawPath": "/events/salesforce",

@@ -507,6 +507,25 @@ def test_one_call_tries_whether_the_vendor_is_well_again(vendor: Vendor, passing
     Instance(vendor).run()
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("limits", [FIVE, Limits()])
+def test_only_one_tries_however_many_come_at_once(vendor: Vendor, passing: Clock, limits: Limits, seed: int) -> None:
+    trip(vendor)
+    passing.pass_by(seconds=31)
+    sent, vendor.answers, vendor.busy = vendor.calls, failing(times=8), stands
+    codes: list[str | None] = []
+
+    def work() -> None:
+        try:
+            Instance(vendor, limits).run()
+        except DealbridgeError as error:
+            codes.append(error.code)
+
+    Interleaving(in_any_order(seed)).run(*[work] * 8)
+    assert vendor.calls == sent + 1
+    assert sorted(codes, key=str) == [None, *[CIRCUIT_OPEN] * 7]
+
+
 def test_a_probe_that_fails_opens_the_circuit_for_longer(vendor: Vendor, passing: Clock) -> None:
     trip(vendor)
     waits = []

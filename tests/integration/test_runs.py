@@ -149,7 +149,7 @@ def test_what_was_withdrawn_comes_back_though_it_is_wanted_otherwise(world: Worl
 
 
 def test_two_deals_of_one_customer_share_it(world: World) -> None:
-    one, other = a_won_deal(), a_won_deal(opportunity="006Hp00001OTHERIA4", legal_entity="EMEA-UK")
+    one, other = a_won_deal(), a_won_deal(opportunity="006Hp00001OTHERIA5", legal_entity="EMEA-UK")
     run(world, one)
     run(world, other)
     assert counted(world.erp) == {"customer": 1, "contact": 1, "project": 2, "task": 2, "contract": 2, "schedule": 2}
@@ -347,9 +347,9 @@ def test_a_record_that_stands_already_is_adopted(world: World) -> None:
     """Its first write is not in our ledger (an import, a restored backup): the vendor's refusal leads to it."""
     deal = a_won_deal()
     run(world, deal)
-    other_ledger = a_won_deal(opportunity="006Hp00001OTHERIA4")
+    other_ledger = a_won_deal(opportunity="006Hp00001OTHERIA5")
     moved = [
-        replace(record, key=record.key.replace(deal.key.opportunity, "006Hp00001OTHERIA4"))
+        replace(record, key=record.key.replace(deal.key.opportunity, "006Hp00001OTHERIA5"))
         for record in world.erp.records
     ]
     world.erp.records = [record for record in moved if record.kind is Kind.PROJECT] + [
@@ -387,7 +387,7 @@ def test_a_customer_that_a_parked_run_left_unsettled_holds_nobody_up(world: Worl
     world.erp.trouble.plan("after", "create", Kind.CUSTOMER, TransientError("no answer", outcome_unknown=True))
     world.erp.trouble.plan("before", "find", Kind.CUSTOMER, TransientError("down"), times=5)
     assert run(world, a_won_deal()) == [PARKED]
-    assert run(world, a_won_deal(opportunity="006Hp00001OTHERIA4")) == [ACTIVE]
+    assert run(world, a_won_deal(opportunity="006Hp00001OTHERIA5")) == [ACTIVE]
     assert len(world.erp.of(Kind.CUSTOMER)) == 1
 
 

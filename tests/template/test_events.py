@@ -101,7 +101,7 @@ def read(crm: Crm, event: Mapping[str, Any]) -> list[str | None]:
     ("name", "opportunities"),
     [
         ("salesforce_relay", [OPPORTUNITY]),
-        ("salesforce_relay_many_records", [OPPORTUNITY, "006Hp00001ABCDFIA4", "006Hp00001ABCDGIA4"]),
+        ("salesforce_relay_many_records", [OPPORTUNITY, "006Hp00001ABCDFIA5", "006Hp00001ABCDGIA5"]),
         ("salesforce_appflow_flat", [OPPORTUNITY]),
         ("salesforce_platform_event", [OPPORTUNITY]),
         ("salesforce_gap", [OPPORTUNITY]),

@@ -236,7 +236,7 @@ def test_a_customer_keeps_the_currency_it_was_made_with() -> None:
     shared = {
         place: known for place, known in standing(german).items() if "/customer/" in place or "/contact/" in place
     }
-    british = a_won_deal("100 GBP", opportunity="006Hp00001OTHERIA4", legal_entity="EMEA-UK")
+    british = a_won_deal("100 GBP", opportunity="006Hp00001OTHERIA5", legal_entity="EMEA-UK")
     found = draft(british, shared)
     assert not {"customer", "contact"} & {kind for _, kind in writes(found)}
     assert the_write(found, Kind.CONTRACT).record["currency"] == "GBP"

@@ -80,7 +80,7 @@ def test_a_jwt_is_hidden_anywhere(claims: str, signature: str) -> None:
     "value",
     [
         "HTTP 400 INVALID_FIELD: No such column",
-        "Opportunity 006Hp00001ABCDEIA4",
+        "Opportunity 006Hp00001ABCDEIA5",
         7,
         None,
         True,

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
-class Killed(BaseException):  # noqa: N818 (what happened to the process, no error of the code)
+class Killed(BaseException):
     """The process that ran a function has died. Nothing that is shipped catches it, as nothing survives a SIGKILL."""
 
 
-class TimedOut(BaseException):  # noqa: N818
+class TimedOut(BaseException):
     """The function's time was over; Lambda has killed the process."""
 
 
 @dataclass(frozen=True)
 class Touch:
-    """One call that a function makes. `system` is an AWS service or a connection; `what` the operation and its target."""
+    """One call that a function makes. `system`: an AWS service or a connection; `what`: the operation and its target."""
 
     number: int
     function: str

@@ -75,9 +75,7 @@ class _Process:
         if timeout is not None:
             late = Answer(error="States.Timeout", cause=json.dumps({"errorMessage": "States.Timeout"}))
             limit = scheduler.after(timeout + TRANSITION_SECONDS, lambda: reply(late))
-        self.due = scheduler.after(
-            TRANSITION_SECONDS, lambda: self.owner.functions.invoke(function, payload, reply)
-        )
+        self.due = scheduler.after(TRANSITION_SECONDS, lambda: self.owner.functions.invoke(function, payload, reply))
 
 
 class _Join:
@@ -100,9 +98,7 @@ class _Join:
     def _next(self) -> None:
         if self._waiting:
             number, steps = self._waiting.pop()
-            branch = _Process(
-                self._process.owner, steps, lambda output: self._ended(number, output), self._failed
-            )
+            branch = _Process(self._process.owner, steps, lambda output: self._ended(number, output), self._failed)
             self._process.branches.append(branch)
             branch.go_on()
 
@@ -177,9 +173,7 @@ class Executions:
             self._limits[started.name] = self.scheduler.after(limit, lambda: self._end(started, "TIMED_OUT"))
         process.go_on()
 
-    def _end(
-        self, started: Execution, status: str, *, output: Any = None, error: StatesError | None = None
-    ) -> None:
+    def _end(self, started: Execution, status: str, *, output: Any = None, error: StatesError | None = None) -> None:
         if started.status != "RUNNING":
             return
         started.status, started.output = status, output
@@ -197,5 +191,3 @@ class Executions:
 
     def _time(self) -> str:
         return self.scheduler.now().isoformat()
-
-

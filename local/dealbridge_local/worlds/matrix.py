@@ -229,7 +229,9 @@ def _sell(seller: SalesforceUser) -> str:
                 ("Go-live", date(2027, 9, 30), Decimal("80000.07")),
             ],
         ),
-        Sold("ADVS", "Advisory", Decimal(120), Decimal("210.33"), "Time and Materials", more={"Hours__c": Decimal(120)}),
+        Sold(
+            "ADVS", "Advisory", Decimal(120), Decimal("210.33"), "Time and Materials", more={"Hours__c": Decimal(120)}
+        ),
         Sold("TRNG", "Training", Decimal(3), Decimal("1850.00")),
     ]
     return seller.open_deal("Contoso Robotics: ERP", account, lines, contacts=contacts)
@@ -237,5 +239,3 @@ def _sell(seller: SalesforceUser) -> str:
 
 def _books(world: World) -> Books:
     return standing({name: simulator.records() for name, simulator in world.simulators.items()})
-
-

@@ -9,7 +9,7 @@ ROUNDS = 6
 
 
 def mend(world: World, *, poll: bool = True) -> int:
-    """Let everything settle, and let what is stuck go on, until nothing is stuck that can; how many deals were redriven.
+    """Let everything settle, and what is stuck go on, until nothing is stuck that need not be; how many were redriven.
 
     A deal that parks for its data (RejectedError with findings) is left to the people who mend data.
     """

@@ -78,7 +78,7 @@ def surrounded(clients: Mapping[str, Any], now: Callable[[], datetime], chance: 
 
 
 def _evaluated(expression: str, document: Any, *, named: str) -> Any:
-    """A field mapping's value, kept: that is a quarter of a world's time, and most reads find what the last one found."""
+    """A field mapping's value, kept: it is a quarter of a world's time, and most reads find what the last one found."""
     given = (expression, json.dumps(document, default=str))
     if given not in _KEPT:
         if len(_KEPT) >= _MOST_KEPT:
@@ -93,7 +93,7 @@ _MOST_KEPT = 500
 
 def _forget() -> None:
     for each in _SETTINGS:
-        each.read.cache_clear()  # type: ignore[attr-defined]
+        each.read.cache_clear()
     ledger.cache_clear()
     published.forget()
 

@@ -55,7 +55,7 @@ LONGEST_SETTLING = timedelta(hours=12)
 
 
 class Mail:
-    """How messages travel: for each, the delays in seconds after which a copy arrives. This one: each once, at once."""
+    """How messages travel: for each, the delays in seconds after which a copy arrives. Here each arrives once."""
 
     def copies(self, route: str) -> Sequence[float]:
         """`route`: relay (CRM to us), bus (EventBridge to the queue), queue (SQS to the function)."""
@@ -178,9 +178,7 @@ class World:
     @property
     def busy(self) -> bool:
         """Whether anything is under way besides the schedule."""
-        return bool(
-            self._under_way or self._asynchronous or self.executions.under_way or self.queue.messages
-        )
+        return bool(self._under_way or self._asynchronous or self.executions.under_way or self.queue.messages)
 
     def settle(self) -> None:
         """Let all that is under way come to its end. Raises StalledError where it does not."""

@@ -29,7 +29,12 @@ class NetSuiteVendor(TargetVendor):
     system = "netsuite"
     token_path = "/oauth2/"
     # No Retry-After is documented: the connector's own two seconds.
-    throttlings = (Throttling(_refusal(429, "CONCURRENCY_LIMIT_EXCEEDED"), 2.0),)
+    throttlings = (
+        Throttling(_refusal(429, "CONCURRENCY_LIMIT_EXCEEDED"), 2.0),
+        Throttling({"kind": "status", "status": 429}, 2.0),
+    )
+    # A sublist that is replaced is the same, with new ids of its lines.
+    volatile = frozenset({"id", "links"})
     forbidden: ClassVar = _refusal(403, "INSUFFICIENT_PERMISSION")
     not_kept: ClassVar = {
         Kind.CONTRACT: frozenset({"lines.billing_type", "lines.billing_frequency", "lines.cap"}),

@@ -9,7 +9,7 @@ import pytest
 
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.plan import Action, Operation
-from dealbridge.errors import ConflictError, RejectedError, TransientError
+from dealbridge.errors import ConflictError, RejectedError, ThrottledError, TransientError
 from dealbridge.rules.planning import field_changes
 
 from .sale import Sale, a_deal, amended, differences
@@ -52,10 +52,10 @@ class RecordTargetContract:
         sale = Sale(vendor)
         operation = sale.the(kind)
         first = sale.before(operation).create(operation)
-        stood = vendor.counts()
+        stood = vendor.contents()
         again = sale.create_again(operation)
         assert again.id == first.id
-        assert vendor.counts() == stood
+        assert vendor.contents() == stood
         sale.stands(operation)
 
     def test_reading_back_before_writing_creates_once(self, new: New, kind: Kind) -> None:
@@ -85,7 +85,7 @@ class RecordTargetContract:
             assert unknown.value.outcome_unknown
             sale.settle(operation)
             sale.stands(operation)
-            assert sale.vendor.counts() == stood, f"call {lost + 1} of {calls}"
+            assert sale.vendor.contents() == stood, f"call {lost + 1} of {calls}"
 
     def test_a_lost_reply_and_then_a_lost_reading_end_in_one_record(self, new: New, kind: Kind) -> None:
         calls, stood = undisturbed(new, kind)
@@ -100,7 +100,24 @@ class RecordTargetContract:
             sale.settle(operation)
         sale.settle(operation)
         sale.stands(operation)
-        assert sale.vendor.counts() == stood
+        assert sale.vendor.contents() == stood
+
+    def test_what_is_refused_after_a_first_write_leaves_the_outcome_unknown(self, new: New, kind: Kind) -> None:
+        """The vendor asks for patience in the middle: the next attempt has to look."""
+        calls, stood = undisturbed(new, kind)
+        for refused in range(calls):
+            sale = Sale(new())
+            operation = sale.the(kind)
+            sale.before(operation)
+            made = len(sale.vendor.simulator.calls())
+            sale.vendor.simulator.add_fault(**sale.vendor.throttlings[0].fault, after=refused, times=1)
+            with pytest.raises(ThrottledError) as throttled:
+                sale.create(operation)
+            written = any(call["method"] != "GET" for call in sale.vendor.simulator.calls()[made:][:refused])
+            assert throttled.value.outcome_unknown is written
+            sale.settle(operation)
+            sale.stands(operation)
+            assert sale.vendor.contents() == stood, f"call {refused + 1} of {calls}"
 
     def test_an_answer_that_cannot_be_read_leaves_the_outcome_unknown(self, new: New, kind: Kind) -> None:
         calls, stood = undisturbed(new, kind)
@@ -115,7 +132,7 @@ class RecordTargetContract:
                 assert unreadable.outcome_unknown
                 sale.settle(operation)
             sale.stands(operation)
-            assert sale.vendor.counts() == stood, f"call {cut + 1} of {calls}"
+            assert sale.vendor.contents() == stood, f"call {cut + 1} of {calls}"
 
     # Changing
 
@@ -257,13 +274,13 @@ def _failure(act: Callable[[], object]) -> TransientError | None:
     return None
 
 
-def undisturbed(new: New, kind: Kind) -> tuple[int, dict[str, int]]:
+def undisturbed(new: New, kind: Kind) -> tuple[int, dict[str, list[Any]]]:
     """How many calls a creation makes when all goes well, and what the tenant holds then."""
     sale = Sale(new())
     operation = sale.the(kind)
     sale.before(operation)
     calls = sale.vendor.calls(lambda: sale.create(operation))
-    return calls, sale.vendor.counts()
+    return calls, sale.vendor.contents()
 
 
 def _with_change(operation: Operation) -> Operation:

@@ -27,6 +27,8 @@ class StaffingContract(ConnectionContract, RecordTargetContract):
         sale = Sale(new()).activate()
         operation = sale.the(Kind.STAFFING_REQUEST)
         for number in range(210):
-            later = operation.model_copy(update={"key": f"STAF-later-{number}"})
-            sale.vendor.port.create(sale.write(later, key=later.key))
-        sale.stands(operation)
+            key = f"STAF-later-{number}"
+            later = operation.model_copy(update={"key": key, "record": {**operation.record, "key": key}})
+            sale.create(later)
+        for each in (operation, later):
+            sale.stands(each)

@@ -101,6 +101,8 @@ class Vendor[Port](ABC):
     """Switches of the simulator that make its pages short, where it has any."""
     journals: ClassVar[frozenset[str]] = frozenset()
     """Record types in which the vendor notes what happened, rather than what stands."""
+    volatile: ClassVar[frozenset[str]] = frozenset()
+    """Fields that tell how often a record was written, rather than what it says."""
     token_path: ClassVar[str] = "never"
     """Part of the path at which a session begins."""
 
@@ -166,6 +168,14 @@ class Vendor[Port](ABC):
         held = self.simulator.records()
         return {kind: len(records) for kind, records in held.items() if records and kind not in self.journals}
 
+    def contents(self) -> dict[str, list[Any]]:
+        """Everything that the tenant holds. With a clock that stands still, equal means: nothing was done twice."""
+        return {
+            kind: [_without(record, self.volatile) for record in records]
+            for kind, records in self.simulator.records().items()
+            if records and kind not in self.journals
+        }
+
     def require(self, promise: str, kind: Kind | None = None) -> None:
         """Skips by name what the vendor does not allow: `<promise>`, or `<promise>.<kind>` for one kind of record."""
         assert promise in PROMISES
@@ -182,6 +192,7 @@ class TargetVendor(Vendor[RecordTarget]):
     """Our fields that the vendor has no place for: what a reading gives there is what was asked for."""
     refused_currency: ClassVar[Mapping[Kind, str]]
     """Kinds that carry a currency → the field that a finding about it names."""
+
     @abstractmethod
     def edit(self, kind: Kind, ref: ExternalRef) -> tuple[str, Any]:
         """Change one field of a record as people do in the vendor's own screens: our field, and its value as read."""
@@ -235,6 +246,12 @@ class CrmVendor(Vendor[Crm]):
     def write(self) -> None:
         message = f"After {len(self.simulator.calls())} calls."
         self.port.write_status(self._written_to, EngagementStatus(key="STAT", status="Active", message=message))
+
+
+def _without(value: Any, names: frozenset[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without(each, names) for name, each in value.items() if name not in names}
+    return [_without(each, names) for each in value] if isinstance(value, list) else value
 
 
 @contextmanager

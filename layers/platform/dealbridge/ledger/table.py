@@ -17,7 +17,11 @@ type Item = dict[str, Any]
 
 
 class ConditionError(Exception):
-    """A conditional write did not happen."""
+    """A conditional write did not happen. `item` is what stands there instead, where one item was written."""
+
+    def __init__(self, item: Item | None = None) -> None:
+        super().__init__("the condition does not hold")
+        self.item = item
 
 
 def encoded(value: Any) -> "AttributeValueTypeDef":
@@ -217,12 +221,14 @@ class Table:
     def update(self, change: Change) -> None:
         """Apply a change. Raises ConditionError where its condition does not hold."""
         with _translated():
-            aws.dynamodb().update_item(**change.request(self.name))
+            aws.dynamodb().update_item(**change.request(self.name), ReturnValuesOnConditionCheckFailure="ALL_OLD")
 
     def update_and_read(self, change: Change) -> Item:
         """Apply a change; the item as it stands after. Raises ConditionError where its condition does not hold."""
         with _translated():
-            answer = aws.dynamodb().update_item(**change.request(self.name), ReturnValues="ALL_NEW")
+            answer = aws.dynamodb().update_item(
+                **change.request(self.name), ReturnValues="ALL_NEW", ReturnValuesOnConditionCheckFailure="ALL_OLD"
+            )
         return _item(answer["Attributes"])
 
     def together(self, changes: Sequence[Change], puts: Sequence[Item] = (), checks: Sequence[Change] = ()) -> None:
@@ -256,7 +262,8 @@ class _translated:  # noqa: N801 (reads as a word of the sentence)
         if isinstance(error, ClientError):
             code = error.response["Error"]["Code"]
             if code == "ConditionalCheckFailedException":
-                raise ConditionError from None
+                stands: Any = error.response.get("Item")
+                raise ConditionError(_item(stands) if stands else None) from None
             if code == "TransactionCanceledException":
                 reasons: Any = error.response.get("CancellationReasons", [])
                 codes = {reason.get("Code") for reason in reasons} - {"None"}

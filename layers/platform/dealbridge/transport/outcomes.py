@@ -1,6 +1,7 @@
 """The table from a vendor's signals to an error class: one per connector, read top down, first match wins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -81,6 +82,16 @@ class OutcomeTable:
             outcome_unknown=row.outcome_unknown,
             findings=signal.findings,
         )
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Around what follows a write: whatever fails there, the write has happened, and the next attempt has to look."""
+    try:
+        yield
+    except errors.DealbridgeError as error:
+        error.outcome_unknown = True
+        raise
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -106,7 +106,7 @@ def back_off_as_written(find: Original, retriers: Any, error: str, retry_counts:
     delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** retry_counts.get(index, 0)
     delay = min(delay, retrier.get("MaxDelaySeconds", delay))
     if retrier.get("JitterStrategy") == "FULL":
-        delay = random.uniform(0, delay)  # noqa: S311 - spreads retries, protects nothing
+        delay = random.uniform(0, delay)
     return {**retrier, "IntervalSeconds": delay, "BackoffRate": 1}, index
 
 

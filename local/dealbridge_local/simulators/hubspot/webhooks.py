@@ -71,7 +71,7 @@ class Webhooks:
         self._secret, self._clock, self._delivery = client_secret, clock, delivery
         self._changed = threading.Condition()
         self._waiting: list[_Waiting] = []
-        self._random = random.Random(delivery.seed)  # noqa: S311 (a repeatable shuffle, no secret)
+        self._random = random.Random(delivery.seed)
         self._thread: threading.Thread | None = None
         self._target: str | None = None
         self.posts: list[dict[str, Any]] = []

@@ -1,9 +1,9 @@
 # ruff: noqa: N803 (the arguments bear the names that the AWS clients give them)
 """DynamoDB tables in memory: consistent reads, conditional writes, transactions, one index.
 
-Items are kept as they come, in DynamoDB's own JSON, and never changed in place: what was handed out stays what it was.
-Limits: 400 KB an item, 1 MB a page, 100 keys a batch, 100 actions a transaction (Developer Guide, "Service, account, and
-table quotas").
+Items are kept as they come, in DynamoDB's own JSON, and never changed in place: what was handed out stays as it was.
+Limits: 400 KB an item, 1 MB a page, 100 keys a batch, 100 actions a transaction (Developer Guide, "Service, account,
+and table quotas").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -136,7 +136,7 @@ class DynamoDB:
             page.append(item)
             size += self._size(item)
             if len(page) == Limit or size >= PAGE_BYTES:
-                # Reached exactly at the end of the partition, the key is given all the same, and the next page is empty.
+                # At the very end of the partition the key is given all the same, and the next page is empty.
                 start = table.key_value(place[1])
                 if IndexName is not None and table.index:
                     start |= {name: item[name] for name in table.index}
@@ -354,12 +354,14 @@ class DynamoDB:
 
 
 def _size(value: Value) -> int:
+    kind: str
+    inner: Any
     ((kind, inner),) = value.items()
     match kind:
         case "S":
-            return len(inner) if inner.isascii() else len(inner.encode())
+            return len(inner.encode())
         case "N":
-            return (len(inner.strip("-").replace(".", "").strip("0")) + 1) // 2 + 1 + (inner[0] == "-")
+            return (len(inner.strip("-").replace(".", "").strip("0")) + 1) // 2 + 1 + int(inner[0] == "-")
         case "B":
             return len(inner)
         case "L":

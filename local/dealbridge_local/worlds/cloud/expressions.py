@@ -1,7 +1,7 @@
 """DynamoDB's expressions: conditions, key conditions and updates, read once and kept.
 
-Values are in DynamoDB's own JSON ({"S": "text"}). Grammar: Developer Guide, "Condition and filter expressions, operators,
-and functions" and "Using update expressions".
+Values are in DynamoDB's own JSON ({"S": "text"}). Grammar: Developer Guide, "Condition and filter expressions,
+operators, and functions" and "Using update expressions".
 """
 
 import re

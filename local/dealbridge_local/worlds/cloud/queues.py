@@ -43,7 +43,8 @@ class Queue:
         return message.id
 
     def receive(self, most: int, visibility: timedelta | None = None) -> list[Message]:
-        now, taken = self.clock(), []
+        now = self.clock()
+        taken: list[Message] = []
         for message in list(self.messages.values()):
             if len(taken) == most:
                 break

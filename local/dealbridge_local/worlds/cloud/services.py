@@ -1,5 +1,5 @@
 # ruff: noqa: N803 (the arguments bear the names that the AWS clients give them)
-"""EventBridge, Step Functions' front, Lambda's front, S3, Secrets Manager and AppConfig, as far as the functions call."""
+"""EventBridge, the fronts of Step Functions and Lambda, S3, Secrets Manager, AppConfig: what the functions call."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

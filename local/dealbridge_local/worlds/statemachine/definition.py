@@ -1,4 +1,4 @@
-"""The file, its substitutions, and a refusal of every field that is not interpreted: nothing is passed over in silence."""
+"""The file, its substitutions, and a refusal of every field that is not interpreted: nothing is passed over."""
 
 import re
 from collections.abc import Mapping

@@ -32,6 +32,7 @@ from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConfigurationError, RecordMissingError, RejectedError
 from dealbridge.ports import Found, Write
 from dealbridge.transport.client import VendorClient, Wire
+from dealbridge.transport.outcomes import written
 
 _PAGE = 200
 
@@ -193,7 +194,8 @@ class Kantata:
         body = self._send("POST", "resource_requests", "resource_request", fields, include="resource")
         made = ResourceRequest.model_validate(next(results(body)))
         resource = WorkspaceResource.model_validate(included(body, "workspace_resources", made.resource_id))
-        self._allocate(resource.id, request, defaults)
+        with written():
+            self._allocate(resource.id, request, defaults)
         return self._request_ref(resource, made)
 
     def _update_request(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:

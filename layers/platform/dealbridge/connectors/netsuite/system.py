@@ -5,8 +5,7 @@ double (section_1545295601): they are created with the key in the body, so that 
 `replace`, each known line under its own number.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import httpx
@@ -32,9 +31,10 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact, Customer
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConflictError, DealbridgeError, RecordMissingError, RejectedError
+from dealbridge.errors import ConflictError, RecordMissingError, RejectedError
 from dealbridge.ports import Found, Write
 from dealbridge.transport.client import VendorClient, Wire
+from dealbridge.transport.outcomes import written
 
 # Without it an unknown field name is dropped in silence (section_156570709583).
 _HEADERS = {"X-NetSuite-PropertyNameValidation": "Error"}
@@ -202,7 +202,7 @@ class NetSuite:
             "milestone": billing.milestones(write, schedule, self._options, self._connection.id),
         }
         ref = self._insert(write, body)
-        with _written():
+        with written():
             self._attach(write, schedule, ref)
         return ref
 
@@ -293,7 +293,7 @@ class NetSuite:
         made = location.rstrip("/").rsplit("/", 1)[-1] if location else None
         if made is None or (self._options.read_numbers and resource.number):
             fields = ",".join(filter(None, ("id", resource.number)))
-            with _written():
+            with written():
                 body = self._read(write.kind, made or f"eid:{write.key}", {"fields": fields})
                 if body is None:
                     raise RecordMissingError(f"{self._connection.id}: {write.key} was written and is not there")
@@ -342,16 +342,6 @@ class NetSuite:
                 return billing.read_schedule(write, schedule, body)
             case record:
                 raise TypeError(f"{type(record).__name__} is no record of an ERP")
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    """Around what follows a write: whatever fails there, the write has happened, and the next attempt has to look."""
-    try:
-        yield
-    except DealbridgeError as error:
-        error.outcome_unknown = True
-        raise
 
 
 def _path(*parts: str) -> str:

@@ -5,7 +5,6 @@ are looked for before they are written again; a project's number is ours and a s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from dealbridge.connectors.s4hana import billing, customers, mapping
 from dealbridge.connectors.s4hana.auth import SessionAuth, sign_in
@@ -39,9 +38,10 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact, Customer
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConflictError, DealbridgeError, RejectedError
+from dealbridge.errors import ConflictError, RejectedError
 from dealbridge.ports import Found, InboundRequest, RecordHint, Write
 from dealbridge.transport.client import VendorClient, Wire
+from dealbridge.transport.outcomes import written
 
 _HEADERS = {"Accept": "application/json", "Accept-Language": "en"}
 _REJECTED = "C"
@@ -125,7 +125,7 @@ class S4Hana:
         body = customers.new_customer(write, customer, codes)
         parent = needed(write, customer.parent_key or "") if self._wants_parent(customer, codes) else None
         held = self._calls.post(RESOURCES[Kind.CUSTOMER].path, body)
-        with _written():
+        with written():
             if customers.shows_customer(held):
                 self._calls.change(PARTNERS, customers.admission(held["BusinessPartner"], held, codes))
             if parent is not None:
@@ -183,7 +183,7 @@ class S4Hana:
     def _create_contact(self, write: Write, contact: Contact) -> ExternalRef:
         company = needed(write, contact.customer_key)
         held = self._calls.post(RESOURCES[Kind.CONTACT].path, mapping.new_contact(write, contact, self._codes(write)))
-        with _written():
+        with written():
             self._introduce(contact, company.id, held["BusinessPartner"])
         return self._ref(Kind.CONTACT, held)
 
@@ -228,7 +228,7 @@ class S4Hana:
                     f"{self._connection.id}: project {body['Project']} stands already", connection=self._connection.id
                 ) from None
             raise
-        with _written():
+        with written():
             if len(mapping.elements_of(held)) < len(project.tasks):
                 held = self._calls.entity(
                     _at(Kind.PROJECT, mapping.project_path(held["ProjectUUID"])), mapping.PROJECT_EXPAND
@@ -288,7 +288,7 @@ class S4Hana:
             if not self._admit(needed(write, contract.customer_key), codes):
                 raise
             held = self._calls.post(path, body)
-        with _written():
+        with written():
             parts = billing.parts_of(contract, held, codes, {})
         return self._ref(Kind.CONTRACT, held, parts)
 
@@ -313,7 +313,7 @@ class S4Hana:
         self._calls.change(ORDERS, changes)
         if any(change.method in ("POST", "DELETE") for change in changes):
             # New items and dates have numbers of SAP's.
-            with _written():
+            with written():
                 held = self._calls.entity(_at(Kind.CONTRACT, path), billing.ORDER_EXPAND)
         parts = billing.parts_of(contract, held, codes, ref.parts)
         return self._ref(Kind.CONTRACT, held, {**ref.parts, **parts})
@@ -364,16 +364,6 @@ class S4Hana:
             version=tag_of(body),
             parts=dict(parts or {}),
         )
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    """Around what follows a write: whatever fails there, the write has happened, and the next attempt has to look."""
-    try:
-        yield
-    except DealbridgeError as error:
-        error.outcome_unknown = True
-        raise
 
 
 def _at(kind: Kind, path: str) -> str:

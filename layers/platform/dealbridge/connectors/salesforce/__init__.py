@@ -14,9 +14,7 @@ CAPABILITIES = Capabilities(
     role="crm",
     kinds=frozenset({Kind.ENGAGEMENT_STATUS}),
     inbound_events=True,
-    skips={
-        "concurrency_token": "If-Match works on accounts only (REST guide, Conditional Request Headers)"
-    },
+    skips={"concurrency_token": "If-Match works on accounts only (REST guide, Conditional Request Headers)"},
 )
 
 

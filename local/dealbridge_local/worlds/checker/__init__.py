@@ -1,0 +1,16 @@
+"""The judge of an outcome: from the vendors' records, the ledger and its stream alone.
+
+It knows no scheduler, no fault and no seed, and takes no rule of the shipped code for granted: what stands in the ERP
+and the PSA is held against what the CRM says, with arithmetic of its own.
+
+    evidence.py   what it looks at
+    sold.py       what the CRM says was sold
+    standing.py   what stands in NetSuite and Kantata for it
+    accounting.py what the ledger says: events, runs, intents, audit
+    verdict.py    all rules over all of the evidence
+"""
+
+from dealbridge_local.worlds.checker.evidence import Evidence, VendorWrite
+from dealbridge_local.worlds.checker.verdict import RULES, Broken, judge
+
+__all__ = ["RULES", "Broken", "Evidence", "VendorWrite", "judge"]

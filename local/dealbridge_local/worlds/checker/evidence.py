@@ -1,0 +1,55 @@
+"""What the checker looks at: plain values, as an auditor would be handed them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+type Records = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Kind → records, as a simulator shows them under /__sim/records."""
+type Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class VendorWrite:
+    """One call that our functions made to change something. `keys` are our keys that it names."""
+
+    connection: str
+    method: str
+    path: str
+    began: datetime
+    at: datetime
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class StreamRecord:
+    """One write of the ledger: when, and the item as it stood after."""
+
+    at: datetime
+    item: Item
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An outcome, after everything has settled."""
+
+    crm: Records
+    erp: Records
+    psa: Records
+    ledger: Sequence[Item]
+    stream: Sequence[StreamRecord]
+    vendor_writes: Sequence[VendorWrite]
+    vendor_calls: Sequence[tuple[str, datetime]]
+    """(connection, when it began) of every call of our functions."""
+    hints: Sequence[tuple[str, str]]
+    """(deal, event id) of every hint that was accepted and published."""
+    facts: Sequence[tuple[str, str]]
+    """(what, deal) of every fact that was told."""
+    unfinished: Sequence[str]
+    """What is still under way: executions, messages, dead letters."""
+    roles: Mapping[str, str | None]
+    """Service line → the role that is asked for; None where nobody is."""
+    crm_connection: str = "salesforce"
+    erp_connection: str = "netsuite"
+    psa_connection: str = "kantata"
