@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     with deployed() as platform:
         measured_steps = _timed("processor time", lambda: steps.measure(platform, 4 if quick else 12))
-        starts = _timed("cold starts", lambda: cold.measure(platform, 1 if quick else 3))
+        starts = _timed("cold starts", lambda: cold.measure(platform, 1 if quick else 2))
         latencies = _timed("latency", lambda: latency.measure(platform, 1 if quick else 3))
         lines = _timed("lines of a deal", lambda: growth.of_lines(platform, (1, 10, 100, 500)))
         at_once = _timed("deals at once", lambda: burst.measure(platform, 30 if quick else 200))

@@ -9,6 +9,7 @@ from typing import Any
 from bench import deals
 from bench.deployed import Deployed, key_of
 from bench.processes import peak_memory, processor_seconds, spent_since
+from dealbridge import clock
 from dealbridge.ledger.ledger import ledger
 from dealbridge_local.engine import wait_until
 
@@ -60,11 +61,16 @@ def measure(deployed: Deployed, number: int) -> Burst:
     ):
         began = time.monotonic()
         list(pool.map(deployed.seller.win, opened))
+        all_won = clock.now().isoformat()
         _wait_until_all_active(deployed, opened)
         seconds = time.monotonic() - began
         spent = sum(spent_since(before, deployed.group).values())
     deployed.settle()
-    calls = {name: made[served[name] :] for name, made in deployed.calls().items()}
+    # The sellers' own calls are not ours.
+    calls = {
+        name: [call for call in made[served[name] :] if name != "salesforce" or call["time"] >= all_won]
+        for name, made in deployed.calls().items()
+    }
     return Burst(
         number,
         seconds,

@@ -95,16 +95,17 @@ def measure(deployed: Deployed, times: int) -> Cold:
     for layer in LAYERS:
         shutil.copytree(BUILT / layer, ROOM / layer)
     shutil.copytree(REPOSITORY / "functions", ROOM / "functions", ignore=shutil.ignore_patterns("__pycache__"))
-    boto3 = [_Fresh("boto3").import_ms() for _ in range(3)]
     from_source = min(_Fresh(FROM_SOURCE, "-B").import_ms() for _ in range(times))
-    measured: dict[str, list[dict[str, Any]]] = {}
-    for number in range(times + 1):
-        for function, result in _walk(deployed).items():
-            if number:  # the first round compiles
-                measured.setdefault(function, []).append(result)
-        boto3 += [_Fresh("boto3").import_ms() for _ in range(2)]
-    bare = min(boto3)
-    starts = [_cold_start(function, results, bare) for function, results in sorted(measured.items())]
+    compiling = _walk(deployed)
+    walks = [_walk(deployed) for _ in range(times)]
+    # In turns, and each as often: whatever else the machine does then falls on all alike.
+    imports = {name: _Fresh(name) for name in ("boto3", *sorted(compiling))}
+    rounds = [{name: fresh.import_ms() for name, fresh in imports.items()} for _ in range(2 + times)]
+    least = {name: min(each[name] for each in rounds) for name in imports}
+    bare = least.pop("boto3")
+    starts = [
+        _cold_start(name, imported, [walk[name] for walk in walks], bare) for name, imported in sorted(least.items())
+    ]
     return Cold(bare, starts, from_source, [_layer(name) for name in LAYERS])
 
 
@@ -197,8 +198,7 @@ def _relayed(deployed: Deployed, deal: str) -> dict[str, Any]:
     return {"id": "bench", "source": source, "detail-type": "OpportunityChangeEvent", "detail": detail}
 
 
-def _cold_start(function: str, results: Sequence[Mapping[str, Any]], bare: float) -> ColdStart:
-    imported = min(result["import_cpu_ms"] for result in results)
+def _cold_start(function: str, imported: float, results: Sequence[Mapping[str, Any]], bare: float) -> ColdStart:
     warm = min(result["second_cpu_ms"] for result in results)
     lazy = min(result["first_cpu_ms"] for result in results) - warm
     first, second = results[-1]["first_calls"], results[-1]["second_calls"]

@@ -14,11 +14,13 @@ import pytest
 
 from dealbridge.domain.deal import Deal
 from dealbridge.domain.keys import Kind
+from dealbridge.ports import Write
+from dealbridge.rules.engagement import engagements
 from dealbridge.runs.closing import park_dead_run
 from dealbridge.runs.proving import prove
 from dealbridge.runs.starting import start_run
 from dealbridge.runs.tracing import trace
-from tests.builders import a_hint, a_won_deal, an_account
+from tests.builders import a_hint, a_won_deal, an_account, reference
 from tests.fakes import Crash, FakeVendor
 from tests.integration.conftest import World
 from tests.integration.execution import DiedError, dead
@@ -160,10 +162,6 @@ def test_a_fake_that_doubles_is_seen() -> None:
     """What the tests above judge by must see a doubled record."""
     vendor = FakeVendor("netsuite")
     assert twice(vendor) == []
-    from dealbridge.ports import Write
-    from dealbridge.rules.engagement import engagements
-    from tests.builders import reference
-
     project = engagements(a_deal("006D"), reference())[0].project
     for _ in range(2):
         vendor.create(Write(Kind.PROJECT, project.key, project))

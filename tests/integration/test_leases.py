@@ -20,7 +20,7 @@ from tests.integration.surroundings import Interleaving
 
 ORDERS = st.lists(st.integers(min_value=0, max_value=3), max_size=60)
 OUTCOMES = st.lists(st.sampled_from([DealState.ACTIVE, DealState.PARKED, DealState.OPEN]), min_size=8, max_size=8)
-PLAYED = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PLAYED = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 _numbers = count(1)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
 from dealbridge import aws
 from dealbridge.domain.keys import DealKey, Kind
@@ -278,8 +279,6 @@ def test_refused_requests_are_kept_by_day(world: World) -> None:
 
 def test_a_conflicting_transaction_is_looked_at_afresh(world: World) -> None:
     """TransactionConflict: somebody else is writing the same items just now. Nothing was written."""
-    from botocore.stub import Stubber
-
     with Stubber(aws.dynamodb()) as stubbed:
         stubbed.add_response("get_item", {})
         stubbed.add_client_error(
@@ -295,8 +294,6 @@ def test_a_conflicting_transaction_is_looked_at_afresh(world: World) -> None:
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError"])
 def test_failures_of_dynamodb_are_transient(world: World, code: str) -> None:
-    from botocore.stub import Stubber
-
     with Stubber(aws.dynamodb()) as stubbed:
         stubbed.add_client_error("get_item", code)
         with pytest.raises(TransientError, match=code):

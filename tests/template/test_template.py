@@ -1,11 +1,15 @@
 """The template: nothing is lost, nothing is open, nothing can do more than it needs."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dealbridge.events import DEAL_CHANGED, SOURCE
+from dealbridge.runs import closing
 from dealbridge.settings import (
     BusSettings,
     EntranceSettings,
@@ -15,6 +19,7 @@ from dealbridge.settings import (
     RunSettings,
     Settings,
 )
+from tests.builders import REPOSITORY
 from tests.deployed import functions, resources, template
 
 QUEUES = resources("AWS::SQS::Queue")
@@ -37,7 +42,7 @@ def dead_letter_queues() -> set[str]:
         if policy:
             found.add(policy["deadLetterTargetArn"]["Fn::GetAtt"][0])
     for place, value in _walk(template()["Resources"]):
-        if place.endswith("DeadLetterConfig.Arn") or place.endswith("OnFailure.Destination"):
+        if place.endswith(("DeadLetterConfig.Arn", "OnFailure.Destination")):
             found.add(value["Fn::GetAtt"][0])
     return found
 
@@ -186,8 +191,6 @@ def test_runs_that_die_are_noticed() -> None:
 
 
 def test_every_hint_reaches_the_deal_queue() -> None:
-    from dealbridge.events import DEAL_CHANGED, SOURCE
-
     rule = RULES["DealHints"]["Properties"]
     assert rule["EventPattern"] == {"source": [SOURCE], "detail-type": [DEAL_CHANGED]}
     assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": ["DealQueue", "Arn"]}]
@@ -334,8 +337,6 @@ def test_a_layer_says_how_it_is_built(name: str) -> None:
 
 
 def test_the_python_of_the_functions_is_the_projects() -> None:
-    from tests.builders import REPOSITORY
-
     version = (REPOSITORY / ".python-version").read_text().strip()
     assert template()["Globals"]["Function"]["Runtime"] == f"python{version}"
 
@@ -357,10 +358,6 @@ def test_the_machines_name_is_the_one_that_functions_start() -> None:
 
 def test_what_the_alarm_counts_is_what_is_measured() -> None:
     """The rollback of a publication hangs on a metric that code writes: names and dimensions must be the same."""
-    from pathlib import Path
-
-    from dealbridge.runs import closing
-
     alarm = ALARMS["ConfigurationErrorsAlarm"]["Properties"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("dealbridge", "RunsParked")
     assert {each["Name"] for each in alarm["Dimensions"]} == {"service", "cause"}
@@ -370,8 +367,6 @@ def test_what_the_alarm_counts_is_what_is_measured() -> None:
 
 
 def test_the_dashboard_is_json_over_resources_that_are_there() -> None:
-    import re
-
     for dashboard in resources("AWS::CloudWatch::Dashboard").values():
         text = dashboard["Properties"]["DashboardBody"]["Fn::Sub"]
         named = set(re.findall(r"\$\{([A-Za-z0-9]+)", text)) - {"AWS"}

@@ -54,13 +54,14 @@ class Invocation:
 
 @dataclass(frozen=True)
 class VendorCall:
-    """One call that a function made to a vendor; `at` is a moment of the scheduler."""
+    """One call that a function made to a vendor, begun and answered (or not) at moments of the scheduler."""
 
     connection: str
     method: str
     path: str
     body: bytes
     status: int | None
+    began: int
     at: int
     function: str
     invocation: int
@@ -166,12 +167,13 @@ class Functions:
         assert invocation is not None, "only functions call vendors through the world's transport"
         path = request.url.path
         reads = request.method == "GET" or _is_composite_read(request)
+        began = self.scheduler.moment
         touch, strike = self._reached(
             invocation, connection, f"{request.method} {path}", writes=not reads, vendor=True, reads=reads
         )
         kind = strike.kind if strike else ""
         if kind == "refused":
-            self._note(invocation, connection, request, None)
+            self._note(invocation, connection, request, None, began)
             raise httpx.ConnectError("refused by the world", request=request)
         if strike is not None and strike.fault:
             simulator.add_fault(**{"times": 1, **strike.fault})
@@ -189,7 +191,7 @@ class Functions:
         finally:
             if strike is not None and strike.fault and strike.fault.get("times", 1) == 1:
                 simulator.clear_faults()
-            self._note(invocation, connection, request, status)
+            self._note(invocation, connection, request, status, began)
             self._done(touch, f"{kind} {status}")
         return response
 
@@ -223,7 +225,9 @@ class Functions:
         if kind.startswith("kill_after"):
             raise Killed
 
-    def _note(self, invocation: Invocation, connection: str, request: httpx.Request, status: int | None) -> None:
+    def _note(
+        self, invocation: Invocation, connection: str, request: httpx.Request, status: int | None, began: int
+    ) -> None:
         self.vendor_calls.append(
             VendorCall(
                 connection,
@@ -231,6 +235,7 @@ class Functions:
                 request.url.path,
                 request.content,
                 status,
+                began,
                 self.scheduler.moment,
                 invocation.function,
                 invocation.number,

@@ -353,7 +353,7 @@ def _keys() -> tuple[str, str]:
 
 @cache
 def _reference_document(event_source: str) -> bytes:
-    """The repository's reference data, of the vendors that a world has."""
+    """The repository's reference data, of the vendors that a world has: its one ERP bills for every legal entity."""
     connections: dict[str, dict[str, Any]] = {name: {"base_url": f"http://{name}.invalid"} for name in VENDORS}
     connections["salesforce"]["options"] = {"event_source": event_source}
     reference = read_folder(REPOSITORY / "mappings", connections)
@@ -361,4 +361,8 @@ def _reference_document(event_source: str) -> bytes:
         part: {name: value for name, value in getattr(reference, part).items() if name in VENDORS}
         for part in ("connections", "fields", "codes")
     }
-    return reference.model_copy(update=ours).model_dump_json().encode()
+    entities = {
+        code: entity.model_copy(update={"erp": "netsuite", "staffing": "kantata"})
+        for code, entity in reference.legal_entities.items()
+    }
+    return reference.model_copy(update={**ours, "legal_entities": entities}).model_dump_json().encode()

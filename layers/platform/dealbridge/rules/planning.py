@@ -163,7 +163,7 @@ def _desired(deal: Deal, reference: ReferenceData, can: Can, applied: Mapping[st
     operations: list[Operation] = []
     for part in parts:
         operations += _erp_operations(deal, part, reference, can, applied)
-        operations += _staffing_operations(part, reference)
+        operations += _staffing_operations(part, reference, applied)
     operations.append(_status_operation(deal, parts, applied))
     # Two entities on one ERP share the customer: it is written once, in the chain of the first.
     first: dict[str, Operation] = {}
@@ -243,9 +243,15 @@ def _keep_currency(customer: Customer, deal: Deal, known: Applied | None) -> Cus
     return customer.model_copy(update={"currency": known.record["currency"]})
 
 
-def _staffing_operations(part: Engagement, reference: ReferenceData) -> Iterable[Operation]:
+def _staffing_operations(
+    part: Engagement, reference: ReferenceData, applied: Mapping[str, Applied]
+) -> Iterable[Operation]:
+    """The project is made once people are asked for; it is kept as the deal is from then on, asked for or not."""
     connection = part.entity.staffing
-    if connection is None or not part.staffing_requests:
+    if connection is None:
+        return
+    known = applied.get(identity(connection, Kind.STAFFING_PROJECT, part.staffing_project.key))
+    if not part.staffing_requests and known is None:
         return
     codes = reference.codes_of(connection)
     shared_codes = {

@@ -181,7 +181,9 @@ def _service_line(item: str | None, codes: Codes) -> str:
 
 # Billing schedule
 
-_ITEM_NOTE = re.compile(r"(?P<text>.*): -?[\d.]+ [A-Z]{3} \[(?P<kind>\w+) (?P<key>.+)\]", re.S)
+_ITEM_NOTE = re.compile(
+    r"(?P<text>.*): (?P<amount>-?[\d.]+) (?P<currency>[A-Z]{3}) \[(?P<kind>\w+) (?P<key>.+)\]", re.S
+)
 
 
 def schedule_name(schedule: BillingSchedule) -> str:
@@ -279,6 +281,9 @@ def _read_item(
     key = note["key"] if note else f"netsuite-milestone-{line.get('milestoneId')}"
     wanted = items.get(key)
     task = id_of(line, "projectTask")
+    if note is not None and wanted is not None and amount == wanted.amount:
+        # The same percentages of another total: the note still tells people the amount of before.
+        amount = Money(amount=Decimal(note["amount"]), currency=note["currency"])
     return BillingItem.model_validate(
         {
             "key": key,

@@ -1,0 +1,67 @@
+"""From a seed to a verdict: a world is made, lives, turns calm, settles, and is judged."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import perf_counter
+from typing import Any
+
+from dealbridge_local.worlds import operations
+from dealbridge_local.worlds.checker import Broken, judge
+from dealbridge_local.worlds.people import People
+from dealbridge_local.worlds.scheduler import StalledError
+from dealbridge_local.worlds.testimony import gather
+from dealbridge_local.worlds.weather import Weather
+from dealbridge_local.worlds.world import World
+
+LIVES = timedelta(minutes=20)
+"""So long people act and the weather may be bad."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a seed. The same seed has the same `history_hash` anywhere."""
+
+    seed: int
+    broken: tuple[Broken, ...]
+    history_hash: str
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "broken": [str(each) for each in self.broken],
+            "history": self.history_hash,
+            "seconds": round(self.seconds, 3),
+            **self.counts,
+        }
+
+
+def play(seed: int, *, keeps_history: bool = False) -> Outcome:
+    """Play one world."""
+    began, name = perf_counter(), str(seed)
+    weather = Weather(name, round(LIVES / timedelta(microseconds=1)))
+    with World(name, weather, weather, keeps_history) as world:
+        weather.watch(world.scheduler)
+        people = People(world, name)
+        stalled: tuple[Broken, ...] = ()
+        try:
+            people.begin(LIVES.total_seconds())
+            world.poll_regularly(world.scheduler.now() + LIVES)
+            world.scheduler.run(weather.calm_at)
+            people.mend()
+            operations.mend(world)
+        except StalledError as error:
+            stalled = (Broken("everything_settles", str(error)),)
+        broken = (*stalled, *judge(gather(world)))
+        counts = {
+            "deals": len(people.deals),
+            "acts": len(people.acts),
+            "refused": people.refused,
+            "touches": world.functions.touches,
+            "vendor_calls": len(world.functions.vendor_calls),
+            "invocations": world.functions.invocations,
+            "strikes": sum(weather.fallen.values()),
+        }
+        return Outcome(seed, broken, world.history_hash, perf_counter() - began, counts, tuple(world.history))

@@ -1,0 +1,94 @@
+"""A world's evidence for the checker."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import yaml
+
+from dealbridge.ledger.table import decoded
+from dealbridge_local.engine import REPOSITORY
+from dealbridge_local.worlds.checker import Evidence, VendorWrite
+from dealbridge_local.worlds.checker.evidence import StreamRecord
+from dealbridge_local.worlds.functions import VendorCall
+from dealbridge_local.worlds.world import World
+
+_SIGN_IN = re.compile(r"/(oauth2|auth)/")
+
+
+def gather(world: World) -> Evidence:
+    return Evidence(
+        crm=world.salesforce.records(),
+        erp=world.netsuite.records(),
+        psa=world.kantata.records(),
+        ledger=list(world.items()),
+        stream=[
+            StreamRecord(_time(world, write.at), {name: decoded(value) for name, value in write.written.item.items()})
+            for write in world.ledger_writes
+            if write.written.item is not None and not write.written.key[1].startswith(("SNAPSHOT", "PLAN", "RUN"))
+        ],
+        vendor_writes=[_write(world, call) for call in world.functions.vendor_calls if _changes_something(call)],
+        vendor_calls=[(call.connection, _time(world, call.began)) for call in world.functions.vendor_calls],
+        hints=[
+            (f"{told['detail']['deal']['crm']}:{told['detail']['deal']['opportunity']}", told["detail"]["event_id"])
+            for told in world.published
+            if told["type"] == "DealChanged"
+        ],
+        facts=[
+            (told["type"], f"{told['detail']['deal']['crm']}:{told['detail']['deal']['opportunity']}")
+            for told in world.published
+            if told["type"] != "DealChanged"
+        ],
+        unfinished=list(_unfinished(world)),
+        roles=_roles(),
+    )
+
+
+def _unfinished(world: World) -> Iterator[str]:
+    for execution in world.states.executions.values():
+        if execution.status == "RUNNING":
+            yield f"execution {execution.name} still runs"
+    for queue in (world.queue, world.dead_letters, world.failed_invocations):
+        if queue.messages:
+            yield f"{len(queue.messages)} message(s) in {queue.url.rsplit('/', 1)[-1]}"
+
+
+def _changes_something(call: VendorCall) -> bool:
+    if call.method == "GET" or _SIGN_IN.search(call.path):
+        return False
+    return call.connection != "salesforce" or b'"PATCH"' in call.body
+
+
+def _write(world: World, call: VendorCall) -> VendorWrite:
+    return VendorWrite(
+        call.connection, call.method, call.path, _time(world, call.began), _time(world, call.at), _keys(call)
+    )
+
+
+def _keys(call: VendorCall) -> frozenset[str]:
+    """Our keys that a call names: in its address, as external id, or in a unique custom field."""
+    found = {call.path.rsplit("eid:", 1)[1]} if "eid:" in call.path else set()
+    try:
+        body: Any = json.loads(call.body)
+    except ValueError:
+        return frozenset(found)
+    if isinstance(body, dict):
+        found |= {str(body["externalId"])} if "externalId" in body else set()
+        for inner in body.values():
+            for field in inner.get("custom_fields", ()) if isinstance(inner, dict) else ():
+                found.add(str(field["value"]))
+    return frozenset(found)
+
+
+def _time(world: World, moment: int) -> datetime:
+    return world.scheduler.start + timedelta(microseconds=moment)
+
+
+@cache
+def _roles() -> dict[str, str | None]:
+    """Service line → the role asked for where the line names none: `mappings/service-lines.yaml`."""
+    lines = yaml.safe_load((REPOSITORY / "mappings" / "service-lines.yaml").read_text())
+    return {code: line.get("role") if line.get("staffed", True) else None for code, line in lines.items()}
