@@ -41,8 +41,17 @@ class Platform:
         return str(self.endpoints["simulators"][name]["url"])
 
 
-def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "rate(1 minute)") -> Platform:
-    """Start what does not run yet, deploy what has changed, publish the reference data."""
+def up(
+    settings: Settings | None = None,
+    *,
+    say: Say = print,
+    poll_rate: str = "rate(1 minute)",
+    limits: Mapping[str, Any] | None = None,
+) -> Platform:
+    """Start what does not run yet, deploy what has changed, publish the reference data.
+
+    `limits` are put over those of every connection in `mappings/connections.yaml`.
+    """
     settings = settings or Settings.from_environment()
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = local_engine.start(settings, say)
@@ -59,6 +68,10 @@ def up(settings: Settings | None = None, *, say: Say = print, poll_rate: str = "
     api = engine.http_api_url(stack["HttpApiId"])
     connections = {name: {"base_url": described["url"], "public_url": api} for name, described in simulators.items()}
     connections["salesforce"]["options"] = {"event_source": source}
+    if limits:
+        for name, known in read_folder(REPOSITORY / "mappings").connections.items():
+            held = known.limits.content() if known.limits else {}
+            connections[name]["limits"] = {**held, **limits}
     endpoints = {
         "aws": {
             "endpoint_url": engine.endpoint_url,

@@ -12,7 +12,7 @@ from dealbridge import aws
 from dealbridge.domain.keys import DealKey, Kind
 from dealbridge.domain.plan import Action, Operation, Plan, Step
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConfigurationError, LeaseLostError, RecordBusyError, TransientError
+from dealbridge.errors import ConfigurationError, ConflictError, LeaseLostError, RecordBusyError, TransientError
 from dealbridge.ledger.deals import DealState, Outcome, RunTicket
 from dealbridge.ledger.documents import INLINE_BYTES, Documents
 from dealbridge.ledger.records import How, Intent
@@ -155,11 +155,19 @@ def test_a_shared_record_that_another_run_is_writing_is_busy(world: World) -> No
 def test_a_shared_record_is_one_whatever_the_deal(world: World) -> None:
     one, other = begin(world, ONE), begin(world, OTHER)
     settle(world, one, intend(world, one, CUSTOMER, ONE), ONE)
-    changed = an_operation(Kind.CUSTOMER, "CUST-1", name="Renamed")
+    changed = an_operation(Kind.CUSTOMER, "CUST-1", name="Renamed").model_copy(update={"basis": CUSTOMER.payload_hash})
     settle(world, other, intend(world, other, changed, OTHER), OTHER)
     assert applied(world, CUSTOMER, ONE)[CUSTOMER.identity].record["name"] == "Renamed"
     (item,) = world.ledger.records.effects_of(ONE, [CUSTOMER.identity])
     assert [effect["run"] for effect in item["effects"]] == [one, other]
+
+
+def test_a_shared_record_that_another_deal_changed_since_the_plan_is_not_overwritten(world: World) -> None:
+    one, other = begin(world, ONE), begin(world, OTHER)
+    settle(world, one, intend(world, one, CUSTOMER, ONE), ONE)
+    with pytest.raises(ConflictError):
+        intend(world, other, an_operation(Kind.CUSTOMER, "CUST-1", name="Planned before"), OTHER)
+    assert applied(world, CUSTOMER, ONE)[CUSTOMER.identity].record == CUSTOMER.record
 
 
 def test_an_attempt_that_outlived_its_time_is_abandoned(world: World) -> None:

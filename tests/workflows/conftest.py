@@ -42,7 +42,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     before = dict(os.environ)
     os.environ[FIRST_PORT_SETTING] = str(first + 1)
     try:
-        running = local_platform.up(settings, poll_rate="rate(1 day)")
+        # The engine's waits are a tenth, a circuit's are not: it would outlast the retries of these tests. The breaker
+        # has tests of its own (tests/integration/test_gate.py).
+        running = local_platform.up(settings, poll_rate="rate(1 day)", limits={"failures_to_open": 10_000})
         local_platform.point_process_at(running)
         os.environ["DEALBRIDGE_ENDPOINTS"] = str(home / "endpoints.json")
         yield running

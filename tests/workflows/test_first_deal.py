@@ -209,17 +209,18 @@ def test_with_netsuite_down_runs_park_and_redrive_completes_all_of_them(
 ) -> None:
     netsuite = Vendor(platform, "netsuite")
     account = _account(seller, "Patient Inc.")
-    netsuite.fault(kind="drop_before_commit")
+    netsuite.fault(kind="status", status=503)
     try:
         deals = [_small_deal(seller, account, StageName="Closed Won") for _ in range(3)]
         parked = [wait_for_state(platform, deal, "parked", within_s=90) for deal in deals]
     finally:
         netsuite.no_faults()
-    assert {each["cause"] for each in parked} == {"TransientError"}
-    listed = dealbridge("redrive", "--cause", "TransientError", "--dry-run", "--json")
+    # The one that waits for the customer that another deal is writing may be the one that says so.
+    assert {each["cause"] for each in parked} <= {"TransientError", "RecordBusyError"}
+    listed = dealbridge("redrive", "--parked", "--dry-run", "--json")
     named = {row["deal"] for row in json.loads(listed.stdout)["deals"]}
     assert {f"salesforce:{deal}" for deal in deals} <= named
-    assert dealbridge("redrive", "--cause", "TransientError").returncode == 0
+    assert dealbridge("redrive", "--parked").returncode == 0
     for deal in deals:
         wait_until_active(platform, seller, deal)
         assert len(netsuite.of_deal("salesOrder", deal)) == 1

@@ -1,5 +1,6 @@
 """What operators do when something is stuck: the commands of `dealbridge redrive`, and a poll."""
 
+from dealbridge.ledger.ledger import ledger
 from dealbridge.runs import redriving
 from dealbridge_local.worlds.cloud.queues import Queue
 from dealbridge_local.worlds.world import World
@@ -11,7 +12,7 @@ ROUNDS = 6
 def mend(world: World, *, poll: bool = True) -> int:
     """Let everything settle, and what is stuck go on, until nothing is stuck that need not be; how many were redriven.
 
-    A deal that parks for its data (RejectedError with findings) is left to the people who mend data.
+    A deal that is parked with findings is left to the people who mend data.
     """
     redriven = 0
     world.settle()
@@ -20,12 +21,17 @@ def mend(world: World, *, poll: bool = True) -> int:
             world.poll()
             world.settle()
         letters = sum(_deliver_again(queue) for queue in (world.dead_letters, world.failed_invocations))
-        stuck = [each.deal for each in redriving.parked() if each.cause != "RejectedError"]
+        stuck = [each.deal for each in redriving.parked() if str(each.deal) not in _for_people()]
         redriven += redriving.redrive(stuck)
         world.settle()
         if not letters and not stuck:
             break
     return redriven
+
+
+def _for_people() -> set[str]:
+    """Deals whose data people have to mend first: parked with findings."""
+    return {str(item["deal"]) for item in ledger().runs.open_exceptions() if item.get("findings")}
 
 
 def causes(world: World) -> list[str]:

@@ -31,7 +31,7 @@ def gather(world: World) -> Evidence:
             if write.written.item is not None and not write.written.key[1].startswith(("SNAPSHOT", "PLAN", "RUN"))
         ],
         vendor_writes=[_write(world, call) for call in world.functions.vendor_calls if _changes_something(call)],
-        vendor_calls=[(call.connection, _time(world, call.began)) for call in world.functions.vendor_calls],
+        vendor_calls=[(connection, _time(world, moment)) for connection, moment in _admitted(world)],
         hints=[
             (f"{told['detail']['deal']['crm']}:{told['detail']['deal']['opportunity']}", told["detail"]["event_id"])
             for told in world.published
@@ -45,6 +45,18 @@ def gather(world: World) -> Evidence:
         unfinished=list(_unfinished(world)),
         roles=_roles(),
     )
+
+
+def _admitted(world: World) -> Iterator[tuple[str, int]]:
+    """When each call began: signing in, and what is sent again after a 401, belong to the call that they serve."""
+    before: dict[tuple[int, str], tuple[VendorCall, int]] = {}
+    for call in world.functions.vendor_calls:
+        place = (call.invocation, call.connection)
+        last, began = before.get(place, (None, call.began))
+        if last is None or not (_SIGN_IN.search(last.path) or last.status == 401):
+            began = call.began
+        before[place] = (call, began)
+        yield call.connection, began
 
 
 def _unfinished(world: World) -> Iterator[str]:

@@ -72,7 +72,7 @@ class LedgerWrite:
 
 @dataclass
 class World:
-    """A world, to be entered as a context. `fate` decides what falls on the functions' calls, `mail` what comes when."""
+    """A world, entered as a context. `fate` decides what falls on the functions' calls, `mail` what comes when."""
 
     seed: str = "0"
     fate: Fate = field(default_factory=Calm)

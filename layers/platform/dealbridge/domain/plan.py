@@ -61,6 +61,8 @@ class Operation(Model):
     codes: dict[str, Any] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
     changes: tuple[FieldChange, ...] = ()
+    basis: str | None = None
+    """The hash of what was applied when this was planned; of a shared record, which another deal may change since."""
 
     @property
     def shared(self) -> bool:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from dealbridge.domain.keys import DealKey, Kind
 from dealbridge.domain.plan import SHARED_KINDS, Action, Operation
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import LeaseLostError, RecordBusyError
+from dealbridge.errors import ConflictError, LeaseLostError, RecordBusyError
 from dealbridge.ledger.deals import deal_pk
 from dealbridge.ledger.documents import Documents
 from dealbridge.ledger.table import Change, ConditionError, Item, Table
@@ -71,8 +71,9 @@ class Records:
     def intend(self, deal: DealKey, run: str, operation: Operation, now: datetime, until: datetime) -> Intent:
         """Record what is about to be written; `until` is when this attempt is over at the latest.
 
-        Raises LeaseLostError where the run no longer holds the deal: what it wants is old. Raises RecordBusyError
-        while an attempt of another run may still be writing the same record.
+        Raises LeaseLostError where the run no longer holds the deal: what it wants is old. Raises ConflictError where
+        another deal has changed a shared record since the plan. Raises RecordBusyError while an attempt of another
+        run may still be writing the same record.
         """
         pk, sk = _place(deal, operation)
         item = self._table.get(pk, sk) or {}
@@ -86,6 +87,11 @@ class Records:
             and not before
         ):
             return Intent("", operation, known, unsettled=False, done=True)
+        if operation.shared and known and known.ref and item["payload_hash"] != operation.basis:
+            raise ConflictError(
+                f"{operation.identity} was changed by another deal since this was planned",
+                connection=operation.connection,
+            )
         # Attempts of one run follow one another. One of another run may be cut off from its run and still be going.
         if before and before["run"] != run and not before.get("over") and now < datetime.fromisoformat(before["until"]):
             raise _busy(operation, before["run"])

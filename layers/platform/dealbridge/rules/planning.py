@@ -9,7 +9,7 @@ from dealbridge.domain.deal import Deal
 from dealbridge.domain.engagement import Contract, EngagementStatus, Project, StaffingRequest, Task
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import Kind, record_key
-from dealbridge.domain.model import Model
+from dealbridge.domain.model import Model, content_hash
 from dealbridge.domain.parties import Customer
 from dealbridge.domain.plan import Action, FieldChange, Operation, Plan, Step, identity
 from dealbridge.domain.refs import ExternalRef
@@ -109,7 +109,8 @@ def _compared(operation: Operation, known: Applied | None) -> Operation:
     if not operation.shared:
         changes += field_changes(known.codes, operation.codes, "codes")
     action = Action.UPDATE if changes else Action.NONE
-    return operation.model_copy(update={"action": action, "changes": tuple(changes)})
+    basis = content_hash(known.record) if operation.shared else None
+    return operation.model_copy(update={"action": action, "changes": tuple(changes), "basis": basis})
 
 
 def _without_time(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from dealbridge_local.worlds.checker.evidence import Evidence, Item
 
-MOST_ATTEMPTS = 40
-"""Of one step of one run: five retries of what passes, twenty of what is busy, nine waits, and a few to spare."""
+MOST_ATTEMPTS = 150
+"""Of one step of one run. The machine allows five retries of what passes and twenty of what is busy after each of up to
+forty waits for a slot; a run that uses them up in earnest is one that hangs."""
 CIRCUIT_KNOWN_AFTER = timedelta(seconds=2)
 """So long an invocation may go on with what it knew of a circuit."""
 
