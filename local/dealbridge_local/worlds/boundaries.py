@@ -19,7 +19,7 @@ class TimedOut(BaseException):
 
 @dataclass(frozen=True)
 class Touch:
-    """One call that a function makes. `system`: an AWS service or a connection; `what`: the operation and its target."""
+    """One call of a function. `system`: an AWS service or a connection; `what`: the operation and its target."""
 
     number: int
     function: str
