@@ -4,7 +4,7 @@ import pytest
 
 from dealbridge_local.worlds.play import play
 
-SEEDS = 120
+SEEDS = 60
 
 
 def test_a_seed_replays_to_the_same_history() -> None:

@@ -113,3 +113,9 @@ def use(replacement: Wiring) -> None:
     """Put another wiring in place, for this process."""
     global _wiring
     _wiring = replacement
+
+
+def forget() -> None:
+    """Connect and read secrets anew, with the wiring that is shipped: for tests."""
+    _secret.cache_clear()
+    use(Wiring())
