@@ -42,6 +42,8 @@ class Strike:
 
     kind: str
     fault: dict[str, Any] = field(default_factory=dict)
+    times: int = 1
+    """So many calls of the same connection in a row."""
 
 
 class Fate(Protocol):

@@ -97,6 +97,8 @@ class Functions:
     invocations: int = 0
     touches: int = 0
     vendor_calls: list[VendorCall] = field(default_factory=list)
+    lasting: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Connection → faults that are still to meet its next calls."""
 
     # Invocations
 
@@ -175,8 +177,9 @@ class Functions:
         if kind == "refused":
             self._note(invocation, connection, request, None, began)
             raise httpx.ConnectError("refused by the world", request=request)
-        if strike is not None and strike.fault:
-            simulator.add_fault(**{"times": 1, **strike.fault})
+        fault = self._fault_of(connection, strike)
+        if fault:
+            simulator.add_fault(**fault, times=1)
         status: int | None = None
         try:
             response = inner.handle_request(request)
@@ -189,11 +192,18 @@ class Functions:
             self.pause(READ_SECONDS)
             raise
         finally:
-            if strike is not None and strike.fault and strike.fault.get("times", 1) == 1:
-                simulator.clear_faults()
+            # Others call this vendor too, people among them: a fault is for this call alone.
+            simulator.clear_faults()
             self._note(invocation, connection, request, status, began)
             self._done(touch, f"{kind} {status}")
         return response
+
+    def _fault_of(self, connection: str, strike: Strike | None) -> dict[str, Any]:
+        """The kernel's fault for this call: the strike's own, or one that an earlier strike left for this call too."""
+        if strike is not None and strike.fault:
+            self.lasting[connection] = [strike.fault] * strike.times
+        waiting = self.lasting.get(connection)
+        return waiting.pop() if waiting else {}
 
     def pause(self, seconds: float) -> None:
         """Let time pass for the invocation that runs. Raises TimedOut when its time is over."""

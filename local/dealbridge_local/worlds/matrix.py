@@ -6,10 +6,11 @@ parks is redriven. It must end with the vendors' records of the fault-free run: 
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +21,7 @@ from dealbridge_local.worlds.books import differences, standing
 from dealbridge_local.worlds.boundaries import Calm, Strike, Touch
 from dealbridge_local.worlds.scheduler import StalledError
 from dealbridge_local.worlds.strikes import CLOUD, KILLS, VENDOR
+from dealbridge_local.worlds.workers import spread
 from dealbridge_local.worlds.world import Mail, World
 
 type Books = dict[str, dict[str, list[Any]]]
@@ -83,6 +85,11 @@ class Report:
     @property
     def wrong(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.wrong]
+
+    def content(self) -> dict[str, Any]:
+        """The summary, with every case that went wrong."""
+        wrong = [{"case": str(each.case), "parked": each.parked, "wrong": each.wrong[:10]} for each in self.wrong]
+        return {**self.summary(), "wrong_cases": wrong}
 
     def summary(self) -> dict[str, Any]:
         parked = Counter(cause.split(":")[0] for verdict in self.verdicts for cause in verdict.parked[:1])
@@ -159,15 +166,19 @@ def judge(case: Case, baseline: Baseline) -> Verdict:
         return Verdict(case, parked, tuple(wrong))
 
 
-def run(cases: Iterable[Case], baseline: Baseline, told: Callable[[Verdict], None] = lambda verdict: None) -> Report:
+def run(cases: Iterable[Case], baseline: Baseline, workers: int | None = 1) -> Report:
+    """Judge all cases, by so many processes."""
     began = perf_counter()
     report = Report(len(baseline.touches), len(baseline.vendor_calls()), len(baseline.writes()))
-    for case in cases:
-        verdict = judge(case, baseline)
-        report.verdicts.append(verdict)
-        told(verdict)
+    report.verdicts.extend(spread(partial(judge, baseline=baseline), cases, workers))
     report.seconds = perf_counter() - began
     return report
+
+
+def run_pairs(count: int, seed: int, workers: int | None = None) -> Report:
+    """So many pairs of faults, drawn by the seed."""
+    baseline = record()
+    return run(pairs(baseline, seed, count), baseline, workers)
 
 
 STRIKES: Mapping[str, Strike] = {**VENDOR, **KILLS, **CLOUD}

@@ -1,6 +1,7 @@
 """People who sell, change their minds and look after what is stuck: all drawn from the seed, all through Salesforce's
 own API or an operator's commands."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,9 +10,11 @@ from decimal import Decimal
 
 from dealbridge.domain.keys import DealKey
 from dealbridge.runs import redriving
+from dealbridge.transport import signatures
 from dealbridge_local.salesforce_user import SalesforceUser, Sold
 from dealbridge_local.simulators.transport import SimulatorTransport
-from dealbridge_local.worlds.world import World
+from dealbridge_local.worlds.functions import Answer
+from dealbridge_local.worlds.world import WEBHOOK_SECRET, World
 
 _ENTITIES = {
     # entity → currency, an account's country, its tax registration
@@ -65,10 +68,12 @@ class People:
         countries = [chance.choice(tuple(_ENTITIES)) for _ in range(chance.choice((1, 1, 2)))]
         for number, entity in enumerate(countries):
             self._open_account(f"Account {number}", entity, chance.choice((0, 0, 1, 2, 6)))
-        for number in range(chance.choice((1, 1, 1, 2, 2, 3, 5))):
+        for number in range(chance.choice((1, 1, 2, 2, 3, 5))):
             self.deals.append(self._open_deal(number))
+        # At the end of a quarter deals are won by the minute.
+        spread = chance.choice((3.0, until / 3, until / 3))
         for deal in self.deals:
-            self._later(chance.uniform(0, until / 3), self._win(deal))
+            self._later(chance.uniform(0, spread), self._win(deal))
             for _ in range(chance.choice((0, 1, 1, 2, 3))):
                 self._later(chance.uniform(until / 10, until), self._amend(deal))
         for _ in range(chance.choice((0, 0, 1, 2))):
@@ -213,13 +218,12 @@ class People:
         yield 0.0
 
     def _rename_account(self, deal: _Deal) -> Act:
+        """A change of the account is no change of its deals: only the poll's query tells which ones it concerns."""
         self._seller.change("Account", deal.account, Name=f"Account renamed {self._chance.randrange(1000)}")
-        # A change of the account alone is no change of the deal: somebody touches each deal that it concerns.
-        for each in self.deals:
-            if each.account == deal.account:
-                yield from self._touch(each)
+        yield 0.0
 
     def _change_contact(self, deal: _Deal) -> Act:
+        """Nothing tells that a contact has changed: somebody touches each deal that it concerns."""
         for contact in self._contacts[deal.account][:1]:
             self._seller.change("Contact", contact, Email=f"new.{self._chance.randrange(1000)}@example.com")
             for each in self.deals:
@@ -273,7 +277,7 @@ class People:
     # Operating
 
     def _operate(self) -> Act:
-        match self._chance.choice(("redrive parked", "redrive any", "abort")):
+        match self._chance.choice(("redrive parked", "redrive any", "abort", "webhook", "gap", "overflow")):
             case "redrive parked":
                 stuck = [each.deal for each in redriving.parked()]
                 self._say(f"redrive {len(stuck)} parked")
@@ -282,6 +286,12 @@ class People:
                 deal = self._chance.choice(self.deals)
                 self._say(f"redrive {deal.id}")
                 redriving.redrive([_key(deal)])
+            case "webhook":
+                self._automate(self._chance.choice(self.deals), tries=5)
+            case "gap":
+                self._world.salesforce.emit({"type": "GAP_UPDATE", "id": self._chance.choice(self.deals).id})
+            case "overflow":
+                self._world.salesforce.emit({"type": "GAP_OVERFLOW", "duplicate": 1})
             case _:
                 running = sorted(
                     each.name for each in self._world.states.executions.values() if each.status == "RUNNING"
@@ -291,6 +301,27 @@ class People:
                     self._say(f"abort {name}")
                     self._world.executions.abort(name)
         yield 0.0
+
+    def _automate(self, deal: _Deal, tries: int) -> None:
+        """The org's own automation posts a signed webhook, again for as long as it is not accepted."""
+        now = self._world.scheduler.now()
+        body = json.dumps({"event_id": f"automation-{deal.id}-{now:%H%M%S}", "opportunity_ids": [deal.id]})
+        headers = signatures.sign(WEBHOOK_SECRET, int(now.timestamp()), body.encode())
+        event = {
+            "requestContext": {"http": {"method": "POST"}, "domainName": "api.invalid"},
+            "rawPath": "/events/salesforce",
+            "pathParameters": {"connection": "salesforce"},
+            "headers": headers,
+            "body": body,
+        }
+
+        def answered(answer: Answer) -> None:
+            status = answer.result["statusCode"] if answer.error is None else 500
+            self._say(f"webhook {status}")
+            if status >= 500 and tries > 1:
+                self._world.scheduler.after(5.0, lambda: self._automate(deal, tries - 1))
+
+        self._world.call("receive_crm_event", event, answered)
 
     # Acting in time
 

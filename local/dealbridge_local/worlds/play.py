@@ -48,7 +48,7 @@ def play(seed: int, *, keeps_history: bool = False) -> Outcome:
         stalled: tuple[Broken, ...] = ()
         try:
             people.begin(LIVES.total_seconds())
-            world.poll_regularly(world.scheduler.now() + LIVES)
+            world.poll_regularly(world.scheduler.now() + LIVES, weather.climate.poll_minutes)
             world.scheduler.run(weather.calm_at)
             people.mend()
             operations.mend(world)

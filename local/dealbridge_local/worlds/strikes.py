@@ -1,6 +1,7 @@
 """The strikes that there are, by name: what the fault matrix goes through and the weather of worlds is made of."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from dealbridge_local.worlds.boundaries import Strike
 
@@ -8,7 +9,7 @@ SLOW_SECONDS = 18.0
 """Slower than anybody would like, within the time that a client waits."""
 
 
-def _fault(kind: str, **more: object) -> Strike:
+def _fault(kind: str, **more: Any) -> Strike:
     return Strike(kind, {"kind": kind, **more})
 
 
@@ -23,7 +24,7 @@ VENDOR: Mapping[str, Strike] = {
     "429 with Retry-After": _fault("status", status=429, headers={"Retry-After": "7"}),
     "500": _fault("status", status=500),
     "502 after commit": Strike("lost_behind_gateway"),
-    "three 503 in a row": _fault("status", status=503, times=3),
+    "three 503 in a row": Strike("status", {"kind": "status", "status": 503}, times=3),
     "401 once": _fault("status", status=401),
     "malformed body": _fault("malformed_body"),
     "slow": _fault("delay", delay_s=SLOW_SECONDS),

@@ -10,6 +10,8 @@ from dealbridge_local.worlds.strikes import CLOUD, KILLS, VENDOR
 from dealbridge_local.worlds.world import Mail
 
 _STORMS = ("503", "timeout before commit", "500", "429", "refused", "dropped before commit")
+_LOST_REPLIES = ("dropped after commit", "timeout after commit", "502 after commit")
+"""What hurts most: half of what meets a write."""
 _SECOND = 1_000_000
 
 
@@ -28,19 +30,25 @@ class Climate:
     slow: float
     """Seconds that a vendor's call takes at most."""
 
+    poll_minutes: int
+    """How often the stack polls: a parameter of the template."""
+
     @classmethod
     def drawn(cls, chance: random.Random) -> "Climate":
-        kind = chance.choice(("clear", "vendors", "cloud", "kills", "post", "poll only", "all", "all"))
-        everything = kind == "all"
+        def sometimes(low: float, high: float) -> float:
+            return chance.uniform(low, high) if chance.random() < 0.5 else 0.0
+
+        vendor = sometimes(0.02, 0.2)
         return cls(
-            vendor=chance.uniform(0.02, 0.2) if kind == "vendors" or everything else 0.0,
-            cloud=chance.uniform(0.005, 0.04) if kind == "cloud" or everything else 0.0,
-            kills=chance.uniform(0.003, 0.03) if kind == "kills" or everything else 0.0,
-            storms=chance.randint(0, 2) if kind == "vendors" or everything else 0,
-            lost=1.0 if kind == "poll only" else chance.choice((0.0, 0.0, 0.3)),
+            vendor=vendor,
+            cloud=sometimes(0.005, 0.04),
+            kills=sometimes(0.003, 0.03),
+            storms=chance.randint(0, 2) if vendor else 0,
+            lost=chance.choice((0.0, 0.0, 0.3, 1.0)),
             copies=chance.randint(1, 5),
             latest=chance.choice((0.5, 20.0, 400.0)),
             slow=chance.choice((0.1, 0.8, 4.0)),
+            poll_minutes=chance.choice((1, 5, 5, 15)),
         )
 
 
@@ -110,6 +118,8 @@ class Weather(Mail):
                 return storm.kind
         if chance.random() >= climate.vendor:
             return None
+        if not touch.reads and chance.random() < 0.5:
+            return chance.choice(_LOST_REPLIES)
         return chance.choice([name for name in VENDOR if name != "stale read" or touch.reads])
 
     def _storm(self) -> _Storm:

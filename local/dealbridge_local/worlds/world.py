@@ -50,6 +50,7 @@ from dealbridge_local.worlds.surroundings import (
 START = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 ASYNC_RETRY_SECONDS = (60.0, 120.0)
 """An asynchronous invocation that failed is tried again after one and two minutes (Lambda Developer Guide)."""
+WEBHOOK_SECRET = "of-the-world"
 VENDORS = ("salesforce", "netsuite", "kantata")
 LONGEST_SETTLING = timedelta(hours=12)
 
@@ -164,9 +165,9 @@ class World:
     def poll(self) -> None:
         self.call_asynchronously("poll_crm", {})
 
-    def poll_regularly(self, until: datetime | None = None) -> None:
-        """Poll on the schedule that is deployed."""
-        every = timedelta(minutes=self.deployment.poll_minutes)
+    def poll_regularly(self, until: datetime | None = None, minutes: int | None = None) -> None:
+        """Poll on the schedule that is deployed, or every so many minutes."""
+        every = timedelta(minutes=minutes or self.deployment.poll_minutes)
 
         def due() -> None:
             if until is None or self.scheduler.now() < until:
@@ -198,7 +199,8 @@ class World:
             consumer_secret="of-the-world",
             relay=self._relay,
             relay_in_background=False,
-            relayed=("Opportunity", "OpportunityLineItem"),
+            relayed=("Opportunity", "OpportunityLineItem", "Account"),
+            deal_won_events=True,
         )
         self.netsuite = NetSuiteSimulator(now, private_key=ns_key)
         self.kantata = KantataSimulator(now, token="of-the-world")
@@ -233,7 +235,7 @@ class World:
         if connection.id == "salesforce":
             # Signing in with the client's secret: signing a JWT with RSA would be half of a world's time.
             secret = {name: value for name, value in secret.items() if name != "private_key"} | {
-                "webhook_secret": "of-the-world"
+                "webhook_secret": WEBHOOK_SECRET
             }
         return secret
 
