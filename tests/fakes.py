@@ -7,6 +7,7 @@ seen twice.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -102,14 +103,21 @@ class FakeVendor:
     updates: list[tuple[Kind, str, tuple[str, ...]]] = field(default_factory=list)
     """(kind, key, paths of the changes); no path: written whole."""
     trouble: Trouble = field(default_factory=Trouble)
+    lags_s: float = 0
+    """What `lag` says of every kind."""
+    blind: bool = False
+    """`find` finds nothing, whatever stands."""
     _ids: Iterator[int] = field(default_factory=lambda: count(1001))
 
     def of(self, kind: Kind) -> list[VendorRecord]:
         return [record for record in self.records if record.kind is kind]
 
+    def lag(self, kind: Kind) -> timedelta:
+        return timedelta(seconds=self.lags_s)
+
     def find(self, write: Write) -> Found | None:
         self._called("find", write)
-        stands = self._standing(write)
+        stands = None if self.blind else self._standing(write)
         return Found(self._ref(stands), stands.record, stands.complete) if stands else None
 
     def create(self, write: Write) -> ExternalRef:

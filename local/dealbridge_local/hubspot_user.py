@@ -74,16 +74,37 @@ class HubSpotUser:
         } | properties
         related = [_to(company, _DEAL_TO_COMPANY), *(_to(contact, _DEAL_TO_CONTACT) for contact in contacts)]
         deal = self.create("deals", related, **given)
+        self.add_lines(deal, sold)
+        return deal
+
+    def add_lines(self, deal: str, lines: Iterable[Sold]) -> list[str]:
+        """Lines of a deal, in few calls; their ids. The deal's amount is left as it is."""
         inputs = [
             {
                 "properties": _texts(_line(line)),
                 "associations": [{"to": {"id": deal}, "types": [_type(_LINE_TO_DEAL)]}],
             }
-            for line in sold
+            for line in lines
         ]
+        ids: list[str] = []
         for start in range(0, len(inputs), 100):
-            self._call("POST", f"{OBJECTS}/line_items/batch/create", {"inputs": inputs[start : start + 100]})
-        return deal
+            chunk = inputs[start : start + 100]
+            answer = self._call("POST", f"{OBJECTS}/line_items/batch/create", {"inputs": chunk})
+            # Answers do not come in the order of the inputs; ids are given in that order.
+            ids += sorted((str(each["id"]) for each in answer["results"]), key=int)
+        return ids
+
+    def delete(self, kind: str, record_id: str) -> None:
+        self._call("DELETE", f"{OBJECTS}/{kind}/{record_id}")
+
+    def move_company(self, company: str, parent: str | None) -> None:
+        """Below another parent, or below none."""
+        above = self.read("companies", company, "hs_parent_company_id")["hs_parent_company_id"]
+        address = f"{OBJECTS}/companies/{company}/associations/companies"
+        if above:
+            self._call("DELETE", f"{address}/{above}")
+        if parent:
+            self._call("PUT", f"{address}/{parent}", [_type(_CHILD_TO_PARENT)])
 
     def win(self, deal: str) -> None:
         self.change("deals", deal, dealstage="closedwon")

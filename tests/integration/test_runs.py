@@ -308,6 +308,34 @@ def test_a_call_that_never_arrived_is_made_again_after_reading_back(world: World
     assert calls == ["create contract", "find contract", "create contract"]
 
 
+def test_what_a_look_up_may_still_miss_is_not_made_again_before_it_must_show(world: World) -> None:
+    """A vendor that would take the same record twice, and whose look-up lags: twice not found, some time apart."""
+    world.erp.lags_s = 5
+    world.erp.trouble.plan("after", "create", Kind.CONTRACT, TransientError("no answer", outcome_unknown=True))
+    world.erp.blind = True
+    deal = a_won_deal()
+    run(world, deal)
+    assert world.head(deal.key)["cause"] == "RecordBusyError"
+    assert len(world.erp.of(Kind.CONTRACT)) == 1
+    # Looked up once: until the time is over there is no use in asking again.
+    assert [call for call in world.erp.calls if call.startswith("find")] == ["find contract"]
+    world.erp.blind = False
+    world.clock.pass_by(seconds=6)
+    assert run(world, deal) == [ACTIVE]
+    assert counted(world.erp) == ONE_OF_EACH
+
+
+def test_what_is_not_found_after_that_time_is_made(world: World) -> None:
+    world.erp.lags_s = 5
+    world.erp.trouble.plan("before", "create", Kind.CONTRACT, TransientError("no answer", outcome_unknown=True))
+    deal = a_won_deal()
+    run(world, deal)
+    assert world.erp.of(Kind.CONTRACT) == []
+    world.clock.pass_by(seconds=6)
+    assert run(world, deal) == [ACTIVE]
+    assert counted(world.erp) == ONE_OF_EACH
+
+
 def test_a_refusal_that_is_certain_is_not_read_back(world: World) -> None:
     world.erp.trouble.plan("before", "create", Kind.CONTRACT, TransientError("try again"))
     assert run(world, a_won_deal()) == [ACTIVE]

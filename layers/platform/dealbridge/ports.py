@@ -7,6 +7,7 @@ around it records intent and outcome, and asks it to `find` by our key when an o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol
 
 from dealbridge.domain.engagement import EngagementStatus, Record
@@ -67,6 +68,10 @@ class RecordTarget(Protocol):
 
     def find(self, write: Write) -> Found | None:
         """The record under our key, or None. Never concludes from an eventually consistent index."""
+
+    def lag(self, kind: Kind) -> timedelta:
+        """How long `find` may miss a record that has just been made. Zero where that does no harm: the vendor itself
+        refuses, or ignores, a creation that is repeated."""
 
     def create(self, write: Write) -> ExternalRef:
         """Create it under our key. Where the vendor lets a repeated create be harmless, it is.

@@ -20,6 +20,10 @@ KINDS = frozenset(
 )
 
 
+_FAR_BEHIND = 1e9
+"""A stale read that is told no lag sees nothing of the last write, however long ago that was."""
+
+
 class FaultError(ValueError):
     """A fault that cannot be added; the message names the field and the remedy."""
 
@@ -37,6 +41,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     delay_s: float = 60.0
+    """Of a stale read: how far behind it is. What was written earlier than that is seen."""
     seen: int = 0
     fired: int = 0
 
@@ -69,7 +74,7 @@ class Fault:
             status=_whole("status", given.get("status", 503)),
             headers={str(name): str(value) for name, value in headers.items()},
             body=given.get("body"),
-            delay_s=_seconds("delay_s", given.get("delay_s", 60.0)),
+            delay_s=_seconds("delay_s", given.get("delay_s", _FAR_BEHIND if kind == "stale_read" else 60.0)),
         )
 
     def fires(self, method: str, path: str) -> bool:

@@ -35,6 +35,7 @@ class Simulator(ABC):
         self.lock = threading.RLock()
         self.base_url = f"http://{self.name}.invalid"
         self.in_flight = 0
+        self._written_at = clock()
         self._gate = threading.Lock()
         self._faults: list[Fault] = []
         self._calls: list[dict[str, Any]] = []
@@ -140,7 +141,7 @@ class Simulator(ABC):
             with self.lock:
                 self.expire_tokens()
             return Reply(self._run(request))
-        response = self._run(request, stale=kind == "stale_read")
+        response = self._run(request, behind_s=fault.delay_s if kind == "stale_read" else 0)
         if kind == "timeout_after_commit":
             return Held(fault.delay_s)
         if kind == "drop_after_commit":
@@ -149,12 +150,17 @@ class Simulator(ABC):
             return Reply(Response(response.status, b'{"cut off in the midd', response.headers))
         return Reply(response)
 
-    def _run(self, request: Request, *, stale: bool = False) -> Response:
+    def _run(self, request: Request, *, behind_s: float = 0) -> Response:
         refusal = self.busy(request)
         if refusal is not None:
             return refusal
-        with self.lock, self.store.call(stale=stale):
-            return self.answer(request)
+        with self.lock:
+            stale = bool(behind_s) and (self.clock() - self._written_at).total_seconds() < behind_s
+            with self.store.call(stale=stale) as call:
+                response = self.answer(request)
+            if call.wrote:
+                self._written_at = self.clock()
+            return response
 
     def reset(self) -> None:
         self.store = Store()

@@ -3,9 +3,17 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 type Record = dict[str, Any]
+
+
+@dataclass
+class StoreCall:
+    """What an API call turned out to be, once it is over."""
+
+    wrote: bool = False
 
 
 class Store:
@@ -22,14 +30,15 @@ class Store:
         self._stale = False
 
     @contextmanager
-    def call(self, *, stale: bool = False) -> Iterator[None]:
+    def call(self, *, stale: bool = False) -> Iterator["StoreCall"]:
         """One API call. Its writes, if any, become the newest; a stale call reads the state before them."""
         self._open, self._stale = {}, stale
+        call = StoreCall()
         try:
-            yield
+            yield call
         finally:
             if self._open:
-                self._before = self._open
+                self._before, call.wrote = self._open, True
             self._open, self._stale = None, False
 
     @contextmanager

@@ -1,6 +1,7 @@
 """Lambda: functions in environments that live on, die, and run out of time; their calls are touches (boundaries.py)."""
 
 import json
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -65,6 +66,10 @@ class VendorCall:
     at: int
     function: str
     invocation: int
+    signs_in: bool
+    """It asks for a token, or for SAP's session."""
+    writes: bool
+    """It changes something outside."""
 
 
 @dataclass
@@ -168,14 +173,14 @@ class Functions:
         invocation = _current.get()
         assert invocation is not None, "only functions call vendors through the world's transport"
         path = request.url.path
-        reads = request.method == "GET" or _is_composite_read(request)
+        reads = only_reads(connection, request.method, path, request.content)
         began = self.scheduler.moment
         touch, strike = self._reached(
             invocation, connection, f"{request.method} {path}", writes=not reads, vendor=True, reads=reads
         )
         kind = strike.kind if strike else ""
         if kind == "refused":
-            self._note(invocation, connection, request, None, began)
+            self._note(invocation, connection, request, None, began, reads)
             raise httpx.ConnectError("refused by the world", request=request)
         fault = self._fault_of(connection, strike)
         if fault:
@@ -194,7 +199,7 @@ class Functions:
         finally:
             # Others call this vendor too, people among them: a fault is for this call alone.
             simulator.clear_faults()
-            self._note(invocation, connection, request, status, began)
+            self._note(invocation, connection, request, status, began, reads)
             self._done(touch, f"{kind} {status}")
         return response
 
@@ -236,8 +241,15 @@ class Functions:
             raise Killed
 
     def _note(
-        self, invocation: Invocation, connection: str, request: httpx.Request, status: int | None, began: int
+        self,
+        invocation: Invocation,
+        connection: str,
+        request: httpx.Request,
+        status: int | None,
+        began: int,
+        reads: bool,
     ) -> None:
+        signs_in = bool(_SIGN_IN.search(request.url.path)) or ("x-csrf-token" in request.headers and reads)
         self.vendor_calls.append(
             VendorCall(
                 connection,
@@ -249,6 +261,8 @@ class Functions:
                 self.scheduler.moment,
                 invocation.function,
                 invocation.number,
+                signs_in,
+                not reads and not signs_in,
             )
         )
 
@@ -267,9 +281,23 @@ class VendorTransport(httpx.BaseTransport):
         return self._functions.vendor(self._connection, self._simulator, request, self._inner)
 
 
-def _is_composite_read(request: httpx.Request) -> bool:
-    """Salesforce's composite carries reads in a POST."""
-    return request.url.path.endswith("/composite") and b'"method": "PATCH"' not in request.content
+_SIGN_IN = re.compile(r"/(oauth2?|auth)/")
+
+
+def only_reads(connection: str, method: str, path: str, body: bytes) -> bool:
+    """Whether a call only asks: some vendors take questions in a POST."""
+    if method in ("GET", "HEAD"):
+        return True
+    match connection:
+        case "salesforce":
+            return path.endswith("/composite") and b'"method": "PATCH"' not in body
+        case "hubspot":
+            return path.endswith(("/batch/read", "/search"))
+        case "s4hana":
+            return path.endswith("/$batch") and b"multipart/mixed" not in body
+        case "netsuite":
+            return path.endswith("/suiteql")
+    return False
 
 
 def described(call: CloudCall) -> str:

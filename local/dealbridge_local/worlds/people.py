@@ -1,19 +1,17 @@
-"""People who sell, change their minds and look after what is stuck: all drawn from the seed, all through Salesforce's
-own API or an operator's commands."""
+"""People who sell, change their minds and look after what is stuck: all drawn from the seed, all through the CRMs' own
+APIs or an operator's commands."""
 
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from dealbridge.domain.keys import DealKey
 from dealbridge.runs import redriving
 from dealbridge.transport import signatures
-from dealbridge_local.salesforce_user import SalesforceUser, Sold
-from dealbridge_local.simulators.transport import SimulatorTransport
+from dealbridge_local.salesforce_user import Sold
 from dealbridge_local.worlds.functions import Answer
+from dealbridge_local.worlds.sellers import Deal, HubSpotSeller, SalesforceSeller, Seller
 from dealbridge_local.worlds.world import WEBHOOK_SECRET, World
 
 _ENTITIES = {
@@ -32,42 +30,28 @@ type Act = Iterator[float]
 """An act in several calls: yields the seconds until the next one."""
 
 
-@dataclass
-class _Deal:
-    """What its seller knows of a deal."""
-
-    id: str
-    account: str
-    currency: str
-    lines: list[str]
-    milestones: set[str]
-    """Lines that are billed by milestones."""
-    won: bool = False
-    wrong: list[str] = field(default_factory=list)
-    """What has been made wrong on purpose and is to be mended: terms, stage."""
-
-
 class People:
     """Everybody who acts in a world."""
 
     def __init__(self, world: World, seed: str) -> None:
         self._world = world
         self._chance = random.Random(f"{seed}/people")
-        origin = world.salesforce.base_url
-        transport = SimulatorTransport({origin: world.salesforce})
-        self._seller = SalesforceUser(origin, world.salesforce.credentials(), transport)
-        self._accounts: list[str] = []
+        sellers: list[Seller] = [SalesforceSeller(world), HubSpotSeller(world)]
+        chosen = self._chance.choice((sellers[:1], sellers[1:], sellers))
+        self._sellers = {each.crm: each for each in chosen}
+        self._accounts: list[tuple[str, str]] = []
+        """CRM and account."""
         self._contacts: dict[str, list[str]] = {}
-        self.deals: list[_Deal] = []
+        self.deals: list[Deal] = []
         self.acts: list[str] = []
         self.refused = 0
 
     def begin(self, until: float) -> None:
         """Put the deals into the CRM, and spread what people do over the seconds until then."""
         chance = self._chance
-        countries = [chance.choice(tuple(_ENTITIES)) for _ in range(chance.choice((1, 1, 2)))]
-        for number, entity in enumerate(countries):
-            self._open_account(f"Account {number}", entity, chance.choice((0, 0, 1, 2, 6)))
+        for crm in self._sellers:
+            for number in range(chance.choice((1, 1, 2)) if len(self._sellers) == 1 else 1):
+                self._open_account(crm, f"Account {number}", chance.choice((0, 0, 1, 2, 6)))
         for number in range(chance.choice((1, 1, 2, 2, 3, 5))):
             self.deals.append(self._open_deal(number))
         # At the end of a quarter deals are won by the minute.
@@ -87,56 +71,44 @@ class People:
 
     # Selling
 
-    def _open_account(self, name: str, entity: str, parents: int) -> None:
-        _, country, registration = _ENTITIES[entity]
+    def _open_account(self, crm: str, name: str, parents: int) -> None:
+        seller = self._sellers[crm]
+        _, country, registration = self._chance.choice(tuple(_ENTITIES.values()))
         above: str | None = None
         for level in range(parents, -1, -1):
             title = name if level == 0 else f"{name} Group {level}"
-            above = self._seller.create_account(
-                title, parent=above, BillingCountry=country, Tax_Registrations__c=registration
-            )
+            above = seller.open_account(title, country, registration, above)
         assert above is not None
-        self._accounts.append(above)
+        self._accounts.append((crm, above))
         self._contacts[above] = [
-            self._seller.create_contact(above, "Jane", f"Doe {number}", f"jane.{number}@{len(self._accounts)}.example")
+            seller.open_contact(above, "Jane", f"Doe {number}", f"jane.{number}@{len(self._accounts)}.example")
             for number in range(self._chance.choice((0, 1, 2)))
         ]
 
-    def _open_deal(self, number: int) -> _Deal:
+    def _open_deal(self, number: int) -> Deal:
         chance = self._chance
-        account, entity = chance.choice(self._accounts), chance.choice(tuple(_ENTITIES))
+        (crm, account), entity = chance.choice(self._accounts), chance.choice(tuple(_ENTITIES))
         currency = _ENTITIES[entity][0]
         sold = [self._line(currency, position) for position in range(chance.choice((1, 2, 3, 3, 5)))]
-        if chance.random() < 0.2:
-            # Two legal entities bill parts of one deal.
+        if chance.random() < 0.25:
+            # Two legal entities bill parts of one deal, in one ERP or in two.
             other = chance.choice(tuple(_ENTITIES))
             sold = [
                 Sold(**{**vars(line), "more": {**line.more, "Legal_Entity__c": chance.choice((entity, other))}})
                 for line in sold
             ]
-        terms_approved = chance.random() < 0.9
-        deal_id = self._seller.open_deal(
-            f"Deal {number}",
-            account,
-            [],
-            currency=currency,
-            contacts=self._contacts[account],
-            Legal_Entity__c=entity,
-            Delivery_Owner_Email__c=chance.choice(_MANAGERS),
-            Commercial_Terms_Approved__c=terms_approved,
-            PO_Number__c=f"PO-{number}",
-        )
-        deal = _Deal(deal_id, account, currency, [], set())
-        self._add(deal, sold)
-        if not terms_approved:
+        approved = chance.random() < 0.9
+        terms = {"manager": chance.choice(_MANAGERS), "approved": approved, "po": f"PO-{number}"}
+        seller = self._sellers[crm]
+        deal = seller.open_deal(f"Deal {number}", account, entity, currency, self._contacts[account], terms)
+        seller.add(deal, sold)
+        if not approved:
             deal.wrong.append("terms")
         return deal
 
     def _line(self, currency: str, number: int) -> Sold:
         chance = self._chance
-        price = Decimal(chance.choice(_PRICES))
-        if currency == "JPY":
-            price = price.to_integral_value() or Decimal(1)
+        price = self._price(currency)
         quantity = Decimal(chance.choice((1, 1, 2, 3, 7)))
         kind = chance.choice(("Fixed", "Fixed", "Milestone", "Time and Materials", "Retainer"))
         code = chance.choice(_SERVICE_LINES)
@@ -155,21 +127,23 @@ class People:
             ]
         return Sold(code, f"{code} {number}", quantity, price, kind, milestones, more)
 
-    def _add(self, deal: _Deal, sold: list[Sold]) -> None:
-        ids = self._seller.add_lines(deal.id, sold, deal.currency)
-        deal.lines += ids
-        deal.milestones |= {line_id for line_id, line in zip(ids, sold, strict=True) if line.milestones}
+    def _price(self, currency: str) -> Decimal:
+        price = Decimal(self._chance.choice(_PRICES))
+        return price.to_integral_value() or Decimal(1) if currency == "JPY" else price
 
-    def _win(self, deal: _Deal) -> Act:
-        self._say(f"win {deal.id}")
-        self._seller.win(deal.id)
+    def _of(self, deal: Deal) -> Seller:
+        return self._sellers[deal.key.crm]
+
+    def _win(self, deal: Deal) -> Act:
+        self._say(f"win {deal.key}")
+        self._of(deal).win(deal)
         deal.won = True
         yield 0.0
 
     # Changing one's mind
 
-    def _amend(self, deal: _Deal) -> Act:
-        choices: list[Callable[[_Deal], Act]] = [
+    def _amend(self, deal: Deal) -> Act:
+        choices: list[Callable[[Deal], Act]] = [
             self._reprice,
             self._reprice,
             self._grow,
@@ -177,6 +151,7 @@ class People:
             self._rename,
             self._prolong,
             self._rename_account,
+            self._move_account,
             self._change_contact,
             self._touch,
             self._doubt,
@@ -184,99 +159,109 @@ class People:
             self._move_milestone,
         ]
         chosen = self._chance.choice(choices)
-        self._say(f"{chosen.__name__.strip('_')} {deal.id}")
+        self._say(f"{chosen.__name__.strip('_')} {deal.key}")
         yield from chosen(deal)
 
-    def _reprice(self, deal: _Deal) -> Act:
+    def _reprice(self, deal: Deal) -> Act:
         lines = [line for line in deal.lines if line not in deal.milestones]
         for line in self._chance.sample(lines, min(len(lines), self._chance.choice((1, 1, 2)))):
-            price = Decimal(self._chance.choice(_PRICES))
-            price = price.to_integral_value() or Decimal(1) if deal.currency == "JPY" else price
-            self._seller.change("OpportunityLineItem", line, UnitPrice=price)
+            self._of(deal).reprice(deal, line, self._price(deal.currency))
             yield self._chance.uniform(0, 3)
 
-    def _grow(self, deal: _Deal) -> Act:
+    def _grow(self, deal: Deal) -> Act:
         for _ in range(self._chance.choice((1, 2))):
-            self._add(deal, [self._line(deal.currency, len(deal.lines) + 10)])
+            self._of(deal).add(deal, [self._line(deal.currency, len(deal.lines) + 10)])
             yield self._chance.uniform(0, 3)
 
-    def _shrink(self, deal: _Deal) -> Act:
+    def _shrink(self, deal: Deal) -> Act:
         if len(deal.lines) > 1:
             line = self._chance.choice(deal.lines)
             deal.lines.remove(line)
-            self._seller.delete("OpportunityLineItem", line)
+            self._of(deal).remove(deal, line)
         yield 0.0
 
-    def _rename(self, deal: _Deal) -> Act:
+    def _rename(self, deal: Deal) -> Act:
         suffix = self._chance.randrange(1000)
-        self._seller.change("Opportunity", deal.id, Name=f"Deal renamed {suffix}", PO_Number__c=f"PO-R{suffix}")
+        self._of(deal).rename(deal, f"Deal renamed {suffix}", f"PO-R{suffix}")
         yield 0.0
 
-    def _prolong(self, deal: _Deal) -> Act:
-        end = date(2027, 12, 31) + timedelta(days=self._chance.randrange(1, 300))
-        self._seller.change("Opportunity", deal.id, Contract_End__c=end.isoformat())
+    def _prolong(self, deal: Deal) -> Act:
+        self._of(deal).prolong(deal, date(2027, 12, 31) + timedelta(days=self._chance.randrange(1, 300)))
         yield 0.0
 
-    def _rename_account(self, deal: _Deal) -> Act:
-        """A change of the account is no change of its deals: only the poll's query tells which ones it concerns."""
-        self._seller.change("Account", deal.account, Name=f"Account renamed {self._chance.randrange(1000)}")
-        yield 0.0
+    def _rename_account(self, deal: Deal) -> Act:
+        """A change of the account is no change of its deals: only the poll tells which ones it concerns."""
+        self._of(deal).rename_account(deal.account, f"Account renamed {self._chance.randrange(1000)}")
+        yield from self._tell_hubspot(deal)
 
-    def _change_contact(self, deal: _Deal) -> Act:
-        """Nothing tells that a contact has changed: somebody touches each deal that it concerns."""
-        for contact in self._contacts[deal.account][:1]:
-            self._seller.change("Contact", contact, Email=f"new.{self._chance.randrange(1000)}@example.com")
+    def _move_account(self, deal: Deal) -> Act:
+        """The buyer is sold to another group, or becomes independent."""
+        seller, group = self._of(deal), None
+        if self._chance.random() < 0.7:
+            group = seller.open_account(f"Group {self._chance.randrange(1000)}", "Germany", "DE: DE811907980", None)
+            yield self._chance.uniform(0, 3)
+        seller.move_account(deal.account, group)
+        yield from self._tell_hubspot(deal)
+
+    def _tell_hubspot(self, deal: Deal) -> Act:
+        """HubSpot's companies change without a sign at their deals: somebody touches those."""
+        if deal.key.crm == "hubspot":
             for each in self.deals:
                 if each.account == deal.account:
                     yield from self._touch(each)
         yield 0.0
 
-    def _touch(self, deal: _Deal) -> Act:
-        self._seller.change("Opportunity", deal.id, NextStep=f"step {self._chance.randrange(1000)}")
+    def _change_contact(self, deal: Deal) -> Act:
+        """Nothing tells that a contact has changed: somebody touches each deal that it concerns."""
+        for contact in self._contacts[deal.account][:1]:
+            self._of(deal).change_email(contact, f"new.{self._chance.randrange(1000)}@example.com")
+            for each in self.deals:
+                if each.account == deal.account:
+                    yield from self._touch(each)
+        yield 0.0
+
+    def _touch(self, deal: Deal) -> Act:
+        self._of(deal).touch(deal, f"step {self._chance.randrange(1000)}")
         yield self._chance.uniform(0, 1)
 
-    def _doubt(self, deal: _Deal) -> Act:
+    def _doubt(self, deal: Deal) -> Act:
         """The terms are questioned, and approved again."""
-        self._seller.change("Opportunity", deal.id, Commercial_Terms_Approved__c=False)
+        self._of(deal).approve(deal, False)
         deal.wrong.append("terms")
         yield self._chance.uniform(1, 60)
         if self._chance.random() < 0.7:
             self._right(deal)
 
-    def _reopen(self, deal: _Deal) -> Act:
+    def _reopen(self, deal: Deal) -> Act:
         """Won by mistake, or too early."""
         if deal.won:
-            self._seller.change("Opportunity", deal.id, StageName="Negotiation/Review")
+            self._of(deal).reopen(deal)
             deal.won = False
             deal.wrong.append("stage")
             yield self._chance.uniform(1, 60)
             if self._chance.random() < 0.7:
                 self._right(deal)
 
-    def _move_milestone(self, deal: _Deal) -> Act:
+    def _move_milestone(self, deal: Deal) -> Act:
         for line in sorted(deal.milestones & set(deal.lines))[:1]:
-            rows = self._seller.query(
-                "SELECT Id, Revenue FROM OpportunityLineItemSchedule "
-                f"WHERE OpportunityLineItemId = '{line}' ORDER BY ScheduleDate"
-            )
-            day = _FIRST_DAY + timedelta(days=self._chance.randrange(1, 300))
-            self._seller.change("OpportunityLineItemSchedule", rows[0]["Id"], ScheduleDate=day.isoformat())
+            self._of(deal).move_milestone(deal, line, _FIRST_DAY + timedelta(days=self._chance.randrange(1, 300)))
         yield 0.0
 
-    def _right(self, deal: _Deal) -> None:
+    def _right(self, deal: Deal) -> None:
         if not deal.wrong:
             return
         what = deal.wrong.pop()
-        self._say(f"right {what} {deal.id}")
+        self._say(f"right {what} {deal.key}")
         if what == "terms":
-            self._seller.change("Opportunity", deal.id, Commercial_Terms_Approved__c=True)
+            self._of(deal).approve(deal, True)
         else:
-            self._seller.win(deal.id)
+            self._of(deal).win(deal)
             deal.won = True
 
     # Operating
 
     def _operate(self) -> Act:
+        in_salesforce = [deal for deal in self.deals if deal.key.crm == "salesforce"]
         match self._chance.choice(("redrive parked", "redrive any", "abort", "webhook", "gap", "overflow")):
             case "redrive parked":
                 stuck = [each.deal for each in redriving.parked()]
@@ -284,13 +269,13 @@ class People:
                 redriving.redrive(stuck)
             case "redrive any":
                 deal = self._chance.choice(self.deals)
-                self._say(f"redrive {deal.id}")
-                redriving.redrive([_key(deal)])
-            case "webhook":
-                self._automate(self._chance.choice(self.deals), tries=5)
-            case "gap":
-                self._world.salesforce.emit({"type": "GAP_UPDATE", "id": self._chance.choice(self.deals).id})
-            case "overflow":
+                self._say(f"redrive {deal.key}")
+                redriving.redrive([deal.key])
+            case "webhook" if in_salesforce:
+                self._automate(self._chance.choice(in_salesforce), tries=5)
+            case "gap" if in_salesforce:
+                self._world.salesforce.emit({"type": "GAP_UPDATE", "id": self._chance.choice(in_salesforce).id})
+            case "overflow" if in_salesforce:
                 self._world.salesforce.emit({"type": "GAP_OVERFLOW", "duplicate": 1})
             case _:
                 running = sorted(
@@ -302,18 +287,11 @@ class People:
                     self._world.executions.abort(name)
         yield 0.0
 
-    def _automate(self, deal: _Deal, tries: int) -> None:
+    def _automate(self, deal: Deal, tries: int) -> None:
         """The org's own automation posts a signed webhook, again for as long as it is not accepted."""
         now = self._world.scheduler.now()
         body = json.dumps({"event_id": f"automation-{deal.id}-{now:%H%M%S}", "opportunity_ids": [deal.id]})
         headers = signatures.sign(WEBHOOK_SECRET, int(now.timestamp()), body.encode())
-        event = {
-            "requestContext": {"http": {"method": "POST"}, "domainName": "api.invalid"},
-            "rawPath": "/events/salesforce",
-            "pathParameters": {"connection": "salesforce"},
-            "headers": headers,
-            "body": body,
-        }
 
         def answered(answer: Answer) -> None:
             status = answer.result["statusCode"] if answer.error is None else 500
@@ -321,7 +299,7 @@ class People:
             if status >= 500 and tries > 1:
                 self._world.scheduler.after(5.0, lambda: self._automate(deal, tries - 1))
 
-        self._world.call("receive_crm_event", event, answered)
+        self._world.post("salesforce", headers, body.encode(), answered)
 
     # Acting in time
 
@@ -343,7 +321,3 @@ class People:
     def _say(self, what: str) -> None:
         self.acts.append(what)
         self._world.tell(f"people: {what}")
-
-
-def _key(deal: _Deal) -> DealKey:
-    return DealKey(crm="salesforce", opportunity=deal.id)

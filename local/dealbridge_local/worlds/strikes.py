@@ -7,6 +7,8 @@ from dealbridge_local.worlds.boundaries import Strike
 
 SLOW_SECONDS = 18.0
 """Slower than anybody would like, within the time that a client waits."""
+STALE_SECONDS = 3.0
+"""So far behind a reading replica is: less than S/4HANA's `read_back_seconds`, which is there for that."""
 
 
 def _fault(kind: str, **more: Any) -> Strike:
@@ -28,7 +30,7 @@ VENDOR: Mapping[str, Strike] = {
     "401 once": _fault("status", status=401),
     "malformed body": _fault("malformed_body"),
     "slow": _fault("delay", delay_s=SLOW_SECONDS),
-    "stale read": _fault("stale_read"),
+    "stale read": _fault("stale_read", delay_s=STALE_SECONDS),
 }
 """What can meet a call of a vendor."""
 

@@ -16,21 +16,23 @@ from dealbridge_local.worlds.checker.evidence import StreamRecord
 from dealbridge_local.worlds.functions import VendorCall
 from dealbridge_local.worlds.world import World
 
-_SIGN_IN = re.compile(r"/(oauth2|auth)/")
+_PARTNER = re.compile(rb'"BusinessPartnerIDByExtSystem": ?"(?P<kind>[AC])-(?P<id>[^"]+)"')
+_ORDER = re.compile(rb'"PurchaseOrderByShipToParty": ?"(?P<key>SO-[^"]+)"')
+_PREFIX = {b"A": "CUST", b"C": "CONT"}
 
 
 def gather(world: World) -> Evidence:
     return Evidence(
-        crm=world.salesforce.records(),
-        erp=world.netsuite.records(),
-        psa=world.kantata.records(),
+        crms={"salesforce": world.salesforce.records(), "hubspot": world.hubspot.records()},
+        erps={"netsuite": world.netsuite.records(), "s4hana": world.s4hana.records()},
+        psas={"kantata": world.kantata.records()},
         ledger=list(world.items()),
         stream=[
             StreamRecord(_time(world, write.at), {name: decoded(value) for name, value in write.written.item.items()})
             for write in world.ledger_writes
             if write.written.item is not None and not write.written.key[1].startswith(("SNAPSHOT", "PLAN", "RUN"))
         ],
-        vendor_writes=[_write(world, call) for call in world.functions.vendor_calls if _changes_something(call)],
+        vendor_writes=[_write(world, call) for call in world.functions.vendor_calls if call.writes],
         vendor_calls=[(connection, _time(world, moment)) for connection, moment in _admitted(world)],
         hints=[
             (f"{told['detail']['deal']['crm']}:{told['detail']['deal']['opportunity']}", told["detail"]["event_id"])
@@ -44,6 +46,7 @@ def gather(world: World) -> Evidence:
         ],
         unfinished=list(_unfinished(world)),
         roles=_roles(),
+        erp_of=_erp_of(),
     )
 
 
@@ -53,7 +56,7 @@ def _admitted(world: World) -> Iterator[tuple[str, int]]:
     for call in world.functions.vendor_calls:
         place = (call.invocation, call.connection)
         last, began = before.get(place, (None, call.began))
-        if last is None or not (_SIGN_IN.search(last.path) or last.status == 401):
+        if last is None or not (last.signs_in or last.status == 401 or _wants_session(last)):
             began = call.began
         before[place] = (call, began)
         yield call.connection, began
@@ -68,10 +71,9 @@ def _unfinished(world: World) -> Iterator[str]:
             yield f"{len(queue.messages)} message(s) in {queue.url.rsplit('/', 1)[-1]}"
 
 
-def _changes_something(call: VendorCall) -> bool:
-    if call.method == "GET" or _SIGN_IN.search(call.path):
-        return False
-    return call.connection != "salesforce" or b'"PATCH"' in call.body
+def _wants_session(call: VendorCall) -> bool:
+    """SAP's way to say that a change needs a session: it was not carried out, and is sent again with one."""
+    return call.connection == "s4hana" and call.status == 403
 
 
 def _write(world: World, call: VendorCall) -> VendorWrite:
@@ -81,8 +83,10 @@ def _write(world: World, call: VendorCall) -> VendorWrite:
 
 
 def _keys(call: VendorCall) -> frozenset[str]:
-    """Our keys that a call names: in its address, as external id, or in a unique custom field."""
+    """Our keys that a call names: in its address, as external id, as a reference, or in a unique custom field."""
     found = {call.path.rsplit("eid:", 1)[1]} if "eid:" in call.path else set()
+    found |= {f"{_PREFIX[told['kind']]}-{told['id'].decode()}" for told in _PARTNER.finditer(call.body)}
+    found |= {told["key"].decode() for told in _ORDER.finditer(call.body)}
     try:
         body: Any = json.loads(call.body)
     except ValueError:
@@ -104,3 +108,10 @@ def _roles() -> dict[str, str | None]:
     """Service line → the role asked for where the line names none: `mappings/service-lines.yaml`."""
     lines = yaml.safe_load((REPOSITORY / "mappings" / "service-lines.yaml").read_text())
     return {code: line.get("role") if line.get("staffed", True) else None for code, line in lines.items()}
+
+
+@cache
+def _erp_of() -> dict[str, str]:
+    """Legal entity → its ERP: `mappings/legal-entities.yaml`."""
+    entities = yaml.safe_load((REPOSITORY / "mappings" / "legal-entities.yaml").read_text())["entities"]
+    return {code: entity["erp"] for code, entity in entities.items()}

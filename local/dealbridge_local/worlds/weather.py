@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dealbridge_local.worlds.boundaries import Strike, Touch
 from dealbridge_local.worlds.scheduler import Scheduler
 from dealbridge_local.worlds.strikes import CLOUD, KILLS, VENDOR
-from dealbridge_local.worlds.world import Mail
+from dealbridge_local.worlds.world import VENDORS, Mail
 
 _STORMS = ("503", "timeout before commit", "500", "429", "refused", "dropped before commit")
 _LOST_REPLIES = ("dropped after commit", "timeout after commit", "502 after commit")
@@ -125,7 +125,7 @@ class Weather(Mail):
     def _storm(self) -> _Storm:
         begins = self._chance.randrange(0, self.calm_at)
         lasts = self._chance.uniform(10, 600) * _SECOND
-        connection = self._chance.choice(("salesforce", "netsuite", "kantata"))
+        connection = self._chance.choice(VENDORS)
         return _Storm(connection, begins, min(self.calm_at, begins + round(lasts)), self._chance.choice(_STORMS))
 
 

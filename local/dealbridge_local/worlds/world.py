@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,9 +16,12 @@ from dealbridge.domain.connection import Connection
 from dealbridge.mappings.folder import read_folder
 from dealbridge.wiring import Wiring
 from dealbridge_local.engine import REPOSITORY
+from dealbridge_local.simulators.hubspot import HubSpotSimulator
+from dealbridge_local.simulators.hubspot.webhooks import Delivery, WebhookRequest
 from dealbridge_local.simulators.kantata import KantataSimulator
 from dealbridge_local.simulators.netsuite import NetSuiteSimulator
 from dealbridge_local.simulators.netsuite import oauth as netsuite_oauth
+from dealbridge_local.simulators.s4hana import S4HanaSimulator
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 from dealbridge_local.simulators.salesforce import oauth as salesforce_oauth
 from dealbridge_local.simulators.simulator import Simulator
@@ -51,7 +54,8 @@ START = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 ASYNC_RETRY_SECONDS = (60.0, 120.0)
 """An asynchronous invocation that failed is tried again after one and two minutes (Lambda Developer Guide)."""
 WEBHOOK_SECRET = "of-the-world"
-VENDORS = ("salesforce", "netsuite", "kantata")
+VENDORS = ("salesforce", "hubspot", "netsuite", "s4hana", "kantata")
+ENTRANCE = "https://api.invalid/events/"
 LONGEST_SETTLING = timedelta(hours=12)
 
 
@@ -204,9 +208,21 @@ class World:
         )
         self.netsuite = NetSuiteSimulator(now, private_key=ns_key)
         self.kantata = KantataSimulator(now, token="of-the-world")
+        self.hubspot = HubSpotSimulator(
+            now,
+            access_token="pat-of-the-world",
+            client_id="of-the-world",
+            client_secret="of-the-world",
+            refresh_token="of-the-world",
+            delivery=Delivery(unordered=True),
+        )
+        self.hubspot.webhooks.arrived = self._webhooks_wait
+        self.s4hana = S4HanaSimulator(now, password="of-the-world")
         self.simulators: dict[str, Simulator] = {
             "salesforce": self.salesforce,
+            "hubspot": self.hubspot,
             "netsuite": self.netsuite,
+            "s4hana": self.s4hana,
             "kantata": self.kantata,
         }
 
@@ -218,6 +234,40 @@ class World:
     def _relayed(self, envelope: Mapping[str, Any]) -> None:
         self._asynchronous -= 1
         self.call_asynchronously("receive_crm_event", dict(envelope))
+
+    def _webhooks_wait(self, seconds: float) -> None:
+        self._asynchronous += 1
+        self.scheduler.after(seconds, self._collect_webhooks)
+
+    def _collect_webhooks(self) -> None:
+        self._asynchronous -= 1
+        for request in self.hubspot.webhooks.collect(ENTRANCE + "hubspot"):
+            for delay in self.mail.copies("relay"):
+                self._asynchronous += 1
+                self.scheduler.after(delay, partial(self._post_webhook, request))
+
+    def _post_webhook(self, due: WebhookRequest) -> None:
+        """HubSpot posts, and posts again for as long as it is not accepted."""
+        self._asynchronous -= 1
+        webhooks = self.hubspot.webhooks
+        # Whatever kept it, it is signed when it is sent.
+        request = webhooks.signed(due.url, due.events)
+
+        def answered(answer: Answer) -> None:
+            webhooks.settle(request, answer.result["statusCode"] if answer.error is None else 500)
+
+        self.post("hubspot", request.headers, request.body, answered)
+
+    def post(self, connection: str, headers: Mapping[str, str], body: bytes, reply: Callable[[Answer], None]) -> None:
+        """A request at the HTTP API's entrance."""
+        event = {
+            "requestContext": {"http": {"method": "POST"}, "domainName": "api.invalid"},
+            "rawPath": f"/events/{connection}",
+            "pathParameters": {"connection": connection},
+            "headers": dict(headers),
+            "body": body.decode(),
+        }
+        self.call("receive_crm_event", event, reply)
 
     def _wiring(self) -> Wiring:
         """What one environment reaches the vendors through."""
@@ -355,16 +405,7 @@ def _keys() -> tuple[str, str]:
 
 @cache
 def _reference_document(event_source: str) -> bytes:
-    """The repository's reference data, of the vendors that a world has: its one ERP bills for every legal entity."""
+    """The repository's reference data, at the simulators' addresses."""
     connections: dict[str, dict[str, Any]] = {name: {"base_url": f"http://{name}.invalid"} for name in VENDORS}
     connections["salesforce"]["options"] = {"event_source": event_source}
-    reference = read_folder(REPOSITORY / "mappings", connections)
-    ours = {
-        part: {name: value for name, value in getattr(reference, part).items() if name in VENDORS}
-        for part in ("connections", "fields", "codes")
-    }
-    entities = {
-        code: entity.model_copy(update={"erp": "netsuite", "staffing": "kantata"})
-        for code, entity in reference.legal_entities.items()
-    }
-    return reference.model_copy(update={**ours, "legal_entities": entities}).model_dump_json().encode()
+    return read_folder(REPOSITORY / "mappings", connections).model_dump_json().encode()

@@ -39,6 +39,8 @@ class Intent:
     unsettled: bool
     done: bool = False
     """The very same payload is applied already, by an attempt that died after or by another run: nothing to write."""
+    absent_since: datetime | None = None
+    """When the earlier attempts' write was first looked up and not found, with no attempt at it since."""
 
 
 class Records:
@@ -123,12 +125,23 @@ class Records:
             if head.get("lease_run") != run:
                 raise LeaseLostError(f"{deal}: run {run} no longer holds the deal") from None
             raise _busy(operation, "another run") from None
-        return Intent(intent_id, operation, known, unsettled=before is not None)
+        absent = (before or {}).get("absent_since")
+        return Intent(
+            intent_id,
+            operation,
+            known,
+            unsettled=before is not None,
+            absent_since=datetime.fromisoformat(absent) if absent else None,
+        )
 
-    def leave(self, deal: DealKey, intent: Intent) -> None:
-        """Note that an attempt is over though its outcome is unknown: the next one need not wait for it."""
+    def leave(self, deal: DealKey, intent: Intent, absent_since: datetime | None = None) -> None:
+        """Note that an attempt is over though its outcome is unknown: the next one need not wait for it.
+
+        `absent_since`: since when it was looked up in vain. The next intent forgets it, for its attempt may write.
+        """
         pk, sk = _place(deal, intent.operation)
-        change = Change(pk, sk).set_in("intent", over=True).where("#intent.#id = :mine", mine=intent.id)
+        told = {"over": True, **({"absent_since": absent_since.isoformat()} if absent_since else {})}
+        change = Change(pk, sk).set_in("intent", **told).where("#intent.#id = :mine", mine=intent.id)
         try:
             self._table.update(change)
         except ConditionError:

@@ -1,6 +1,7 @@
 """A step's operations, each an effect with proof: intent, call, outcome; read-back where an outcome is unknown."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
 from dealbridge.domain.engagement import RECORD_TYPES, EngagementStatus, Record
@@ -136,7 +137,7 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
         ref, how = attempt.make()
     except DealbridgeError as error:
         if error.outcome_unknown or attempt.unsettled:
-            ledger().records.leave(command.deal, intent)
+            ledger().records.leave(command.deal, intent, attempt.absent_since)
         else:
             ledger().records.drop(command.deal, intent)
         raise
@@ -148,18 +149,20 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
 
 
 class _Attempt:
-    """One attempt at a write. `unsettled` stays true until the outcome of an earlier attempt is known."""
+    """One attempt at a write. `unsettled` stays true until the outcome of an earlier attempt is known. `absent_since`:
+    when it was first not found, where that does not say yet that it does not stand."""
 
     def __init__(self, target: RecordTarget, write: Write, intent: Intent) -> None:
         self._target = target
         self._write = write
         self._intent = intent
         self.unsettled = intent.unsettled
+        self.absent_since: datetime | None = None
 
     def make(self) -> tuple[ExternalRef, How]:
         operation, known = self._intent.operation, self._intent.known
         if self.unsettled:
-            found = self._target.find(self._write)
+            found = self._read_back()
             # Found, it stays unsettled until it is settled: dropped, nobody would know that it stands.
             self.unsettled = found is not None
             return self._after_reading_back(found)
@@ -179,6 +182,24 @@ class _Attempt:
                 raise
             self.unsettled = True
             return self._after_reading_back(found)
+
+    def _read_back(self) -> Found | None:
+        """What stands. Raises RecordBusyError while what is not found may only not show yet, and a second creation
+        would make a second record."""
+        lag, absent_since = self._target.lag(self._write.kind), self._intent.absent_since
+        creates = self._intent.operation.action is Action.CREATE
+        sure_at = absent_since + lag if absent_since else None
+        if not lag or not creates or sure_at is None or now() >= sure_at:
+            found = self._target.find(self._write)
+            if found is not None or not lag or not creates or sure_at is not None:
+                return found
+        self.absent_since = absent_since or now()
+        raise RecordBusyError(
+            f"{self._intent.operation.identity}: not found after a write of unknown outcome; looked up again "
+            f"{lag.total_seconds():.0f} s later",
+            connection=self._intent.operation.connection,
+            retry_after=lag.total_seconds(),
+        )
 
     def _after_reading_back(self, found: Found | None) -> tuple[ExternalRef, How]:
         operation = self._intent.operation
@@ -222,6 +243,9 @@ def _with_numbers(operation: Operation, needed: Mapping[str, ExternalRef]) -> Op
 
 class StatusTarget:
     """The CRM's status fields, seen as a record that is written like any other."""
+
+    def lag(self, kind: Kind) -> timedelta:
+        return timedelta(0)
 
     def __init__(self, crm: Crm, deal: DealKey, read_revision: str | None = None) -> None:
         self._crm = crm

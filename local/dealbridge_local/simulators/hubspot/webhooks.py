@@ -7,7 +7,7 @@ here the pauses are a setting.
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,7 +64,8 @@ class Webhooks:
     """The queue of events, and the thread that posts them while there is a target URL.
 
     In-process tests need no thread: `post_to(None)` stays without a target, and `collect()` hands out the requests
-    that are due, which `settle` then marks as taken or failed.
+    that are due, which `settle` then marks as taken or failed. `arrived` hears of events that wait to be collected,
+    with the seconds until they are due.
     """
 
     def __init__(self, client_secret: str, clock: Clock, delivery: Delivery) -> None:
@@ -76,6 +77,7 @@ class Webhooks:
         self._target: str | None = None
         self.posts: list[dict[str, Any]] = []
         self.given_up: list[dict[str, Any]] = []
+        self.arrived: Callable[[float], None] = lambda seconds: None
 
     @property
     def target_url(self) -> str | None:
@@ -118,6 +120,7 @@ class Webhooks:
             if self._target is None:
                 del self._waiting[:-WAITING_WITHOUT_TARGET]
             self._changed.notify_all()
+        self.arrived(delay_s)
 
     @property
     def pending(self) -> int:
@@ -128,7 +131,7 @@ class Webhooks:
 
     def collect(self, url: str) -> list[WebhookRequest]:
         """The requests that are due now, taken from the queue."""
-        return [self._request(url, events) for events in self._due()]
+        return [self.signed(url, events) for events in self._due()]
 
     def settle(self, request: WebhookRequest, status: int | None) -> None:
         """What came of a request: its status, or None for no answer within five seconds."""
@@ -144,6 +147,7 @@ class Webhooks:
             due = self._clock() + timedelta(seconds=pause)
             with self._changed:
                 self._waiting.append(_Waiting({**event, "attemptNumber": attempt}, due))
+            self.arrived(pause)
 
     def _due(self) -> list[list[dict[str, Any]]]:
         now = self._clock()
@@ -154,7 +158,8 @@ class Webhooks:
             self._random.shuffle(due)
         return [due[start : start + EVENTS_PER_POST] for start in range(0, len(due), EVENTS_PER_POST)]
 
-    def _request(self, url: str, events: list[dict[str, Any]]) -> WebhookRequest:
+    def signed(self, url: str, events: Sequence[dict[str, Any]]) -> WebhookRequest:
+        """The post of these events as it is sent now."""
         body, timestamp = to_json(events), str(epoch_ms(self._clock()))
         if self._delivery.signature_version == "v2":
             signature = signature_v2(self._secret, "POST", url, body)

@@ -4,8 +4,8 @@ It knows no scheduler, no fault and no seed, and takes no rule of the shipped co
 and the PSA is held against what the CRM says, with arithmetic of its own.
 
     evidence.py   what it looks at
-    sold.py       what the CRM says was sold
-    standing.py   what stands in NetSuite and Kantata for it
+    sold.py       what a CRM says was sold; read by salesforce.py, hubspot.py
+    standing.py   what stands for it; read by netsuite.py, s4hana.py, kantata.py
     accounting.py what the ledger says: events, runs, intents, audit
     verdict.py    all rules over all of the evidence
 """

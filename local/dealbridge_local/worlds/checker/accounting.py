@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from dealbridge_local.worlds.checker.evidence import Evidence, Item
 
@@ -121,28 +120,29 @@ def writes_without_intent(book: Book, evidence: Evidence) -> Iterator[str]:
     for identity, (since, intent_id) in current.items():
         opened.setdefault(identity, []).append((since, None, intent_id))
     for write in evidence.vendor_writes:
-        named = {key for key in write.keys if any(f"/{key}" in identity for identity in opened)}
-        spans = [
-            span
+        # SAP keeps our keys in upper case.
+        spans_of = {
+            identity.rsplit("/", 1)[1].upper(): found
             for identity, found in opened.items()
-            if identity.startswith(f"{write.connection}/") and (not named or identity.rsplit("/", 1)[1] in named)
-            for span in found
-        ]
+            if identity.startswith(f"{write.connection}/")
+        }
+        named = {key.upper() for key in write.keys} & set(spans_of)
+        spans = [span for key in named or spans_of for span in spans_of[key]]
         if not any(since <= write.at and (end is None or write.began <= end) for since, end, _ in spans):
             yield f"{write.connection}: {write.method} {write.path} at {write.at} without an intent"
 
 
-def unknown_outside(book: Book, keys: Mapping[str, Any], connection: str) -> Iterator[str]:
-    """Whatever bears our key outside is in the ledger, under the same id."""
+def unknown_outside(book: Book, ids: Mapping[str, set[str]], connection: str) -> Iterator[str]:
+    """Whatever bears our key outside is in the ledger, under the same id. `ids`: our key → what bears it there."""
     by_key = {
         identity.rsplit("/", 1)[1]: item for identity, item in book.records.items() if item["connection"] == connection
     }
-    for key, records in keys.items():
+    for key, held in ids.items():
         item = by_key.get(key)
         if item is None:
             yield f"{key} stands in {connection}, and the ledger does not know it"
-        elif "ref" in item and str(item["ref"]["id"]) not in {str(record["id"]) for record in records}:
-            yield f"{key}: the ledger says {item['ref']['id']}, {connection} has {[record['id'] for record in records]}"
+        elif "ref" in item and str(item["ref"]["id"]) not in held:
+            yield f"{key}: the ledger says {item['ref']['id']}, {connection} has {sorted(held)}"
         elif "ref" not in item and "intent" not in item:
             yield f"{key} stands in {connection}, and the ledger has neither its place nor an intent"
 

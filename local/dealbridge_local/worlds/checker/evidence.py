@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-type Records = Mapping[str, Sequence[Mapping[str, Any]]]
+type Record = Mapping[str, Any]
+type Records = Mapping[str, Sequence[Record]]
 """Kind → records, as a simulator shows them under /__sim/records."""
 type Item = Mapping[str, Any]
 
@@ -34,9 +35,10 @@ class StreamRecord:
 class Evidence:
     """An outcome, after everything has settled."""
 
-    crm: Records
-    erp: Records
-    psa: Records
+    crms: Mapping[str, Records]
+    """By connection, as all vendors' records are."""
+    erps: Mapping[str, Records]
+    psas: Mapping[str, Records]
     ledger: Sequence[Item]
     stream: Sequence[StreamRecord]
     vendor_writes: Sequence[VendorWrite]
@@ -50,6 +52,5 @@ class Evidence:
     """What is still under way: executions, messages, dead letters."""
     roles: Mapping[str, str | None]
     """Service line → the role that is asked for; None where nobody is."""
-    crm_connection: str = "salesforce"
-    erp_connection: str = "netsuite"
-    psa_connection: str = "kantata"
+    erp_of: Mapping[str, str]
+    """Legal entity → the connection of the ERP in which it bills."""

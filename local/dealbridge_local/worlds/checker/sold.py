@@ -1,12 +1,9 @@
-"""What the CRM says was sold, read from Salesforce's records."""
+"""What a CRM says was sold, in the checker's own words. salesforce.py and hubspot.py read it from their records."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-
-from dealbridge_local.worlds.checker.evidence import Records
 
 
 @dataclass(frozen=True)
@@ -31,9 +28,31 @@ class SoldLine:
 
 
 @dataclass(frozen=True)
-class Sale:
-    """One opportunity. `accounts` are the buying account and its parents, the buying one first."""
+class Account:
+    id: str
+    name: str
 
+
+@dataclass(frozen=True)
+class Contact:
+    id: str
+    last_name: str
+    email: str | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the deal shows its sellers of the ERP."""
+
+    status: str | None
+    contract_number: str | None
+
+
+@dataclass(frozen=True)
+class Sale:
+    """One deal of one CRM. `accounts` are the buying account and its parents, the buying one first."""
+
+    crm: str
     id: str
     name: str
     won: bool
@@ -41,83 +60,31 @@ class Sale:
     amount: Decimal
     currency: str
     po_number: str | None
-    accounts: tuple[Mapping[str, Any], ...]
-    contacts: tuple[Mapping[str, Any], ...]
+    accounts: tuple[Account, ...]
+    contacts: tuple[Contact, ...]
     lines: tuple[SoldLine, ...]
-    status: Mapping[str, Any]
+    shown: Shown
 
     @cached_property
     def entities(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line.entity for line in self.lines))
 
+    @property
+    def deal(self) -> str:
+        """As the ledger names it."""
+        return f"{self.crm}:{self.id}"
+
     def of(self, entity: str) -> list[SoldLine]:
         return [line for line in self.lines if line.entity == entity]
 
+    def span(self, entity: str) -> tuple[str, str]:
+        """First and last day of an entity's lines."""
+        lines = self.of(entity)
+        return min(line.start for line in lines), max(line.end for line in lines)
 
-def sales(crm: Records) -> list[Sale]:
-    accounts = {each["Id"]: each for each in _kept(crm, "Account")}
-    contacts = {each["Id"]: each for each in _kept(crm, "Contact")}
-    lines, schedules = _by(crm, "OpportunityLineItem", "OpportunityId"), _schedules(crm)
-    roles = _by(crm, "OpportunityContactRole", "OpportunityId")
-    return [
-        Sale(
-            id=each["Id"],
-            name=each["Name"],
-            won=bool(each["IsWon"]),
-            terms_approved=bool(each["Commercial_Terms_Approved__c"]),
-            amount=decimal(each["Amount"] or 0),
-            currency=each["CurrencyIsoCode"],
-            po_number=each["PO_Number__c"],
-            accounts=tuple(_lineage(each["AccountId"], accounts)),
-            contacts=tuple(contacts[role["ContactId"]] for role in roles.get(each["Id"], ())),
-            lines=tuple(_line(line, each, schedules) for line in lines.get(each["Id"], ())),
-            status={name: value for name, value in each.items() if name.startswith("ERP_")},
-        )
-        for each in _kept(crm, "Opportunity")
-    ]
+    def value(self, entity: str) -> Decimal:
+        return sum((line.amount for line in self.of(entity)), Decimal(0))
 
 
 def decimal(value: Any) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(str(value))
-
-
-def _line(line: Mapping[str, Any], deal: Mapping[str, Any], schedules: Mapping[str, Sequence[Any]]) -> SoldLine:
-    by_milestone = line["Billing_Type__c"] == "Milestone"
-    return SoldLine(
-        id=line["Id"],
-        entity=line["Legal_Entity__c"] or deal["Legal_Entity__c"],
-        service_line=line["Service_Line__c"],
-        description=line["Description"],
-        amount=decimal(line["TotalPrice"]),
-        start=line["Start_Date__c"] or deal["Contract_Start__c"],
-        end=line["End_Date__c"] or deal["Contract_End__c"],
-        role=line["Role__c"],
-        hours=None if line["Hours__c"] is None else decimal(line["Hours__c"]),
-        milestones=tuple(
-            SoldMilestone(each["Description"], each["ScheduleDate"], decimal(each["Revenue"]))
-            for each in (schedules.get(line["Id"], ()) if by_milestone else ())
-        ),
-    )
-
-
-def _lineage(account_id: str | None, accounts: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    found = []
-    while account_id:
-        found.append(accounts[account_id])
-        account_id = accounts[account_id]["ParentId"]
-    return found
-
-
-def _schedules(crm: Records) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    return _by(crm, "OpportunityLineItemSchedule", "OpportunityLineItemId")
-
-
-def _by(crm: Records, kind: str, field: str) -> dict[str, list[Mapping[str, Any]]]:
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
-    for each in _kept(crm, kind):
-        grouped.setdefault(each[field], []).append(each)
-    return grouped
-
-
-def _kept(crm: Records, kind: str) -> list[Mapping[str, Any]]:
-    return [each for each in crm.get(kind, ()) if not each["IsDeleted"]]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from dealbridge_local.worlds.checker import accounting, standing
 from dealbridge_local.worlds.checker.accounting import Book
 from dealbridge_local.worlds.checker.evidence import Evidence, Item
-from dealbridge_local.worlds.checker.sold import Sale, sales
-from dealbridge_local.worlds.checker.standing import Books
+from dealbridge_local.worlds.checker.sold import Sale
+from dealbridge_local.worlds.checker.standing import Books, books_of, sales_of
 
 RULES = {
     "one_record_per_key": "One record per key outside, and none without one.",
@@ -38,31 +38,32 @@ class Broken:
 
 def judge(evidence: Evidence) -> list[Broken]:
     """Every rule that is broken; empty where all hold."""
-    book, books = Book(evidence.ledger), Books(evidence.erp, evidence.psa)
+    sales = sales_of(evidence)
+    book, books = Book(evidence.ledger), books_of(evidence, sales)
     found: list[Broken] = []
 
     def look(rule: str, broken: Iterator[str]) -> None:
         found.extend(Broken(rule, what) for what in broken)
 
-    look("one_record_per_key", standing.doubled(books))
+    for held in books.all():
+        look("one_record_per_key", held.doubled())
+        look("effects_proven", accounting.unknown_outside(book, held.ids(), held.connection))
     look("events_accounted_for", accounting.unaccounted(book, evidence))
     look("no_write_without_intent", accounting.writes_without_intent(book, evidence))
-    look("effects_proven", accounting.unknown_outside(book, books.in_erp, evidence.erp_connection))
-    look("effects_proven", accounting.unknown_outside(book, books.in_psa, evidence.psa_connection))
     look("effects_proven", accounting.effects_unproven(book))
     look("one_run_at_a_time", accounting.runs_apart(book, evidence))
     look("retries_bounded", accounting.unbounded(book))
     look("audit_whole", accounting.audit_broken(book))
     look("circuit_respected", accounting.called_through_open_circuit(evidence))
     look("everything_settles", accounting.unsettled(book, evidence))
-    for sale in sales(evidence.crm):
-        deal = f"{evidence.crm_connection}:{sale.id}"
+    for sale in sales:
+        deal = sale.deal
         head = book.heads.get(deal)
         if head is None or head["state"] == "open":
             look("everything_settles", _should_be_active(sale))
         elif head["state"] == "active":
             look("everything_settles", _should_not_be_active(sale))
-            look("last_state_stands", standing.missing_or_wrong(sale, books, evidence.roles))
+            look("last_state_stands", standing.missing_or_wrong(sale, books))
             look("amounts_conserved", standing.amounts_lost(sale, books))
             look("effects_proven", _told(deal, evidence))
         elif head["state"] == "parked":
@@ -115,8 +116,7 @@ def _amounts_differ(sale: Sale, books: Books) -> bool:
 
 def _orphaned(sale: Sale, books: Books) -> bool:
     """An order stands for a legal entity that no line belongs to any more."""
-    prefix = f"SO-{sale.id}-"
-    return any(key.startswith(prefix) and key.removeprefix(prefix) not in sale.entities for key in books.in_erp)
+    return any(erp.ordered(sale) - set(sale.entities) for erp in books.erps.values())
 
 
 _SHOWN: dict[str, Callable[[Sale, Books], bool]] = {

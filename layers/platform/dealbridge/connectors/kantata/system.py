@@ -52,6 +52,10 @@ class Kantata:
             headers={"Accept": "application/json"},
         )
 
+    def lag(self, kind: Kind) -> timedelta:
+        """Projects and requests bear a unique custom field: Kantata refuses a second one."""
+        return timedelta(0)
+
     def find(self, write: Write) -> Found | None:
         if write.kind is Kind.STAFFING_PROJECT:
             return self._find_project(write)

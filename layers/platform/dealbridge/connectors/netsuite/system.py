@@ -6,6 +6,7 @@ double (section_1545295601): they are created with the key in the body, so that 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -51,6 +52,10 @@ class NetSuite:
         self._ui_url = ui_url(connection, self._options)
         auth = CertificateAuth(connection.id, connection.base_url, Secret.of(connection, secret))
         self._client = VendorClient(connection.id, connection.base_url, auth, OUTCOMES, wire, _HEADERS)
+
+    def lag(self, kind: Kind) -> timedelta:
+        """An external id is unique: a repeated creation meets the record that stands."""
+        return timedelta(0)
 
     def find(self, write: Write) -> Found | None:
         body = self._read(write.kind, f"eid:{write.key}")

@@ -29,6 +29,9 @@ class Options(BaseModel):
     release_projects: bool = True
     """Release a new project: time cannot be recorded before."""
     released_status: str = "10"
+    read_back_seconds: float = Field(default=5, ge=0)
+    """So long a partner or an order that was just made may be missing from a look-up (UNVERIFIED): before that, not
+    found does not mean that it does not stand."""
     ui_url: str | None = None
     """Where people open records; the API's host without `-api` unless given."""
 

@@ -5,6 +5,7 @@ are looked for before they are written again; a project's number is ours and a s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from dealbridge.connectors.s4hana import billing, customers, mapping
 from dealbridge.connectors.s4hana.auth import SessionAuth, sign_in
@@ -60,6 +61,10 @@ class S4Hana:
         client = VendorClient(connection.id, connection.base_url, auth, OUTCOMES, wire, _HEADERS)
         self._calls = ODataCalls(connection.id, client)
 
+    def lag(self, kind: Kind) -> timedelta:
+        """Only a project's number is unique: SAP would take a second partner or order with the same reference."""
+        return timedelta(0) if kind is Kind.PROJECT else timedelta(seconds=self._options.read_back_seconds)
+
     def find(self, write: Write) -> Found | None:
         match write.record:
             case Customer() as customer:
@@ -111,11 +116,15 @@ class S4Hana:
         if held is None:
             return None
         key = held["BusinessPartner"]
-        parents = self._parents(key, codes) if self._wants_parent(customer, codes) else None
         parent_key = customer.parent_key
-        if parents is not None:
-            standing = needed(write, customer.parent_key or "").id in {each["BusinessPartner1"] for each in parents}
-            parent_key = customer.parent_key if standing else None
+        if codes.default("parent_relationship"):
+            wanted = needed(write, parent_key).id if parent_key else None
+            standing = {each["BusinessPartner1"] for each in self._parents(key, codes)}
+            others = [each for each in sorted(standing - {wanted}) if self._is_ours(each)]
+            if others:
+                parent_key = others[0]
+            elif wanted not in standing:
+                parent_key = None
         complete = not customers.admission(key, held, codes)
         record = customers.read_customer(customer, held, parent_key, codes)
         return Found(self._ref(Kind.CUSTOMER, held, _uuid_of(held)), record, complete)
@@ -150,6 +159,11 @@ class S4Hana:
         only = f"BusinessPartner2 eq {text(customer)} and RelationshipCategory eq {text(category)}"
         return self._calls.rows(f"{ODATA}/{PARTNERS}/A_BPRelationship", {"$filter": only})
 
+    def _is_ours(self, partner: str) -> bool:
+        """Whether a partner came from a CRM: it bears an external id, which may be a digest."""
+        address = _at(Kind.CUSTOMER, f"A_BusinessPartner({text(partner)})")
+        return bool(self._calls.entity(address).get("BusinessPartnerIDByExtSystem"))
+
     def _relate(self, parent: str, customer: str, codes: Codes) -> None:
         category = codes.needed_default("parent_relationship")
         body = {"BusinessPartner1": parent, "BusinessPartner2": customer, "RelationshipCategory": category}
@@ -158,12 +172,13 @@ class S4Hana:
     def _settle_parent(
         self, write: Write, customer: Customer, ref: ExternalRef, codes: Codes, *, replace: bool
     ) -> None:
-        """The relationship to the parent wanted; another one goes where the CRM has changed the parent."""
+        """The relationship to the parent wanted. Another one goes where the CRM has changed the parent (`replace`), or
+        where it leads to a partner of ours: the CRM says which of these stand below which."""
         parent = needed(write, customer.parent_key).id if customer.parent_key else None
         parents = self._parents(ref.id, codes)
-        changes = [
-            Change.delete(mapping.path_of(each)) for each in parents if replace and each["BusinessPartner1"] != parent
-        ]
+        others = [each for each in parents if each["BusinessPartner1"] != parent]
+        gone = [each for each in others if replace or self._is_ours(each["BusinessPartner1"])]
+        changes = [Change.delete(mapping.path_of(each)) for each in gone]
         if parent is not None and parent not in {each["BusinessPartner1"] for each in parents}:
             category = codes.needed_default("parent_relationship")
             body = {"BusinessPartner1": parent, "BusinessPartner2": ref.id, "RelationshipCategory": category}
