@@ -28,7 +28,7 @@ def test_a_deal_is_read_whole_in_five_calls(line: Line) -> None:
         f"GET objects/deals/{deal_id}",
         "POST objects/line_items/batch/read",
         "POST objects/contacts/batch/read",
-        f"GET objects/companies/{read.document['account']['id']}",
+        "POST objects/companies/batch/read",
         "GET owners/96879918",
     ]
     assert (deal.name, deal.won, deal.currency, deal.amount) == ("ERP rollout", True, "EUR", eur("1500"))

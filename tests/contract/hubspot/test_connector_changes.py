@@ -129,8 +129,10 @@ def test_what_changes_between_two_pages_is_not_lost(line: Line) -> None:
         if number % 100 == 99:
             hub.clock.advance(seconds=10)
     hub.clock.advance(minutes=1)
-    lines_first = line.crm.changed_deals(None, hub.clock())
-    first = line.crm.changed_deals(lines_first.cursor, hub.clock())
+    cursor = None
+    for _ in ("companies", "line items"):
+        cursor = line.crm.changed_deals(cursor, hub.clock()).cursor
+    first = line.crm.changed_deals(cursor, hub.clock())
     assert (len(first.deals), first.more) == (200, True)
     # The first page's deals move to the end of the order: by position, later ones would slip through.
     for deal_id in ids[:40]:
@@ -140,11 +142,14 @@ def test_what_changes_between_two_pages_is_not_lost(line: Line) -> None:
     assert {*dict(first.deals), *rest} == set(ids)
 
 
-def test_an_idle_poll_is_two_searches(line: Line) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_an_idle_poll_is_three_searches_or_two(hub: Hub, watched: bool) -> None:
+    line = Line(hub, watch_companies=watched)
     _, cursor = sweep(line, None)
     line.calls.clear()
     sweep(line, cursor)
-    assert line.paths == ["POST objects/line_items/search", "POST objects/deals/search"]
+    searches = ["POST objects/line_items/search", "POST objects/deals/search"]
+    assert line.paths == ["POST objects/companies/search"] * watched + searches
 
 
 def test_a_page_is_one_search_and_what_was_read_is_kept(portal: Portal) -> None:
@@ -168,14 +173,15 @@ def test_a_page_is_one_search_and_what_was_read_is_kept(portal: Portal) -> None:
             break
 
     assert found == {each: line.crm.read_deal(each).revision for each in (large, small)}
-    assert refused == 3
+    assert refused == 4
 
 
 def test_a_cursor_does_not_grow_without_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dealbridge.connectors.hubspot.records.DEALS_KEPT", 2)
     ids = {won_deal(line.hub) for _ in range(5)}
     line.hub.clock.advance(minutes=1)
-    first = line.crm.changed_deals(None, line.hub.clock())
+    lines_next = line.crm.changed_deals(None, line.hub.clock()).cursor
+    first = line.crm.changed_deals(lines_next, line.hub.clock())
     assert ({deal for deal, _ in first.deals}, "newest" in first.cursor) == (ids, False)
 
 
@@ -236,9 +242,28 @@ def test_subscriptions_are_made_once_and_leave_our_own_properties_out(hub: Hub) 
         sweep(Line(hub, changes="journal"), None)
     held = list(hub.simulator.journal._subscriptions.values())
 
-    assert [each["objectTypeId"] for each in held] == ["0-3", "0-8"]
+    assert [(each["subscriptionType"], each["objectTypeId"]) for each in held] == [
+        ("OBJECT", "0-3"),
+        ("OBJECT", "0-8"),
+        ("OBJECT", "0-2"),
+        ("ASSOCIATION", "0-3"),
+        ("ASSOCIATION", "0-2"),
+    ]
     assert {"dealstage", "amount", "commercial_terms_approved"} <= set(held[0]["properties"])
-    assert not any(name.startswith("erp_") for each in held for name in each["properties"])
+    assert {"name", "tax_registrations", "hs_parent_company_id"} <= set(held[2]["properties"])
+    assert not any(name.startswith("erp_") for each in held for name in each["properties"] or ())
+
+
+@pytest.mark.parametrize("kind", ["line_items", "companies", "contacts"])
+def test_the_journal_tells_of_what_is_taken_from_a_deal(hub: Hub, kind: str) -> None:
+    line = Line(hub, changes="journal")
+    deal_id = won_deal(hub)
+    hub.clock.advance(minutes=1)
+    _, cursor = sweep(line, None)
+    (held,) = hub.get(f"deals/{deal_id}/associations/{kind}")["results"]
+    assert hub.send("DELETE", f"deals/{deal_id}/associations/{kind}/{held['toObjectId']}").status_code == 204
+
+    assert set(sweep(line, cursor)[0]) == {deal_id}
 
 
 def test_our_token_does_not_travel_to_the_journals_files(hub: Hub) -> None:

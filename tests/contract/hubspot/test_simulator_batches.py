@@ -87,7 +87,12 @@ def test_an_upsert_needs_a_unique_property(hub: Hub) -> None:
     by_nothing = hub.batch("deals", "upsert", {"id": "x", **_deal()})
 
     assert refusal(by_name)[0] == 400
-    assert by_name.json()["message"] == "Unable to perform update/upsert by non-unique 0-3 property dealname"
+    said = "Unable to perform update/upsert by non-unique 0-3 property {} in portal ID 247279312"
+    assert by_name.json()["message"] == said.format("dealname")
+    # Recorded: to HubSpot the record's own id is no unique property.
+    for operation in ("upsert", "update"):
+        by_id = hub.batch("deals", operation, {"id": hub.deal(), "idProperty": "hs_object_id", "properties": {}})
+        assert (by_id.status_code, by_id.json()["message"]) == (400, said.format("hs_object_id"))
     assert refusal(by_nothing)[0] == 400
 
 

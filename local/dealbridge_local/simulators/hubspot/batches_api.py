@@ -106,6 +106,7 @@ class BatchesApi:
 
     def _plan_update(self, call: Call, kind: ObjectType, given: dict[str, Any]) -> Planned:
         record_id = str(given.get("id"))
+        self.records.refuse_own_id(kind, given.get("idProperty"))
         record = self.records.find_by(kind, record_id, given.get("idProperty"))
         if record is None:
             raise _missing(kind, [record_id])
@@ -116,6 +117,7 @@ class BatchesApi:
         unique, key = given.get("idProperty"), str(given.get("id"))
         if not unique:
             raise invalid_request("idProperty must name a unique property of the object")
+        self.records.refuse_own_id(kind, unique)
         record = self.records.find_by(kind, key, unique)
         if record is not None:
             draft = self.records.draft_update(kind, record, properties_of(given), call.write_rules)

@@ -85,8 +85,19 @@ class Records:
     def unique_property(self, kind: ObjectType, name: str) -> Property:
         definition = self.catalog.find(kind, name)
         if definition is None or not definition.unique:
-            raise invalid_request(f"Unable to perform update/upsert by non-unique {kind.type_id} property {name}")
+            raise self._not_unique(kind, name)
         return definition
+
+    def refuse_own_id(self, kind: ObjectType, name: str | None) -> None:
+        """A write by `hs_object_id`: to HubSpot that is the id, and no unique property (segmentio PR 3957)."""
+        if name == "hs_object_id":
+            raise self._not_unique(kind, name)
+
+    def _not_unique(self, kind: ObjectType, name: str) -> ApiError:
+        return invalid_request(
+            f"Unable to perform update/upsert by non-unique {kind.type_id} property {name} "
+            f"in portal ID {self.portal.id}"
+        )
 
     def all(self, kind: ObjectType, *, archived: bool = False) -> list[Record]:
         return [record for record in self.store.all(kind.name) if record["archived"] == archived]

@@ -12,16 +12,18 @@ from decimal import Decimal
 from typing import Any
 
 from dealbridge.connectors.hubspot.records import (
+    COMPANIES,
+    COMPANY_TYPE,
     DEAL_TYPE,
-    DEALS,
     LINE_ITEM_TYPE,
-    LINE_ITEMS,
     MODIFIED,
+    PARENT,
     modified_since,
 )
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.findings import Finding
 from dealbridge.domain.keys import Kind, record_key
+from dealbridge.domain.model import content_hash
 from dealbridge.errors import RejectedError
 from dealbridge.ports import InboundEventError, InboundHint
 
@@ -97,17 +99,59 @@ def schedules(line: Mapping[str, Any], milestones: str) -> Iterator[dict[str, An
         }
 
 
-def revision(deal: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> str:
+def lineage(company: str | None, held: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A company and its parents, the ultimate one last, as far as they are held. A circle ends where it closes."""
+    line: dict[str, Mapping[str, Any]] = {}
+    while company and company in held and company not in line:
+        line[company] = held[company]
+        company = parent_of(held[company])
+    return list(line.values())
+
+
+def parent_of(company: Mapping[str, Any]) -> str | None:
+    parent = company["properties"].get(PARENT)
+    return str(parent) if parent else None
+
+
+def changed_at(deal: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> str:
     """When the deal or one of its lines was last changed. A changed line does not touch its deal in HubSpot."""
     return max(modified_at(each) for each in (deal, *lines))
 
 
+def revision(changed: str, accounts: Sequence[Mapping[str, Any]], names: Iterable[str]) -> str:
+    """When the deal or a line was last changed, and a hash of what is read (`names`) of its company and the parents.
+
+    The companies' content tells and not their time of change: HubSpot touches a company for each call, mail and deal
+    that is logged with it, and that must not bring up every deal.
+    """
+    if not accounts:
+        return changed
+    read = [[str(each["id"]), {name: each["properties"].get(name) or None for name in names}] for each in accounts]
+    return f"{changed} {content_hash(read)[:16]}"
+
+
+def changed_of(revision: str) -> str:
+    """The time in a revision."""
+    return revision.partition(" ")[0]
+
+
+def moved(revision: str, changed: str) -> str:
+    """A revision after our own write: at another time, with the companies as they were read."""
+    _, space, accounts = revision.partition(" ")
+    return f"{changed}{space}{accounts}"
+
+
 def modified_at(record: Mapping[str, Any]) -> str:
     """A record's time of change in one form, so that texts compare as times do."""
-    return moment(str(record["properties"].get(MODIFIED) or record["updatedAt"]))
+    return moment(record["properties"].get(MODIFIED) or record["updatedAt"])
 
 
 # Status
+
+
+def status_key(opportunity: str) -> str:
+    """Our key of a deal's status, the value of the unique property that status is upserted by."""
+    return record_key(Kind.ENGAGEMENT_STATUS, opportunity)
 
 
 def status_properties(status: EngagementStatus, fields: Mapping[str, str]) -> dict[str, str]:
@@ -130,7 +174,7 @@ def read_status(opportunity: str, properties: Properties, fields: Mapping[str, s
     if status is None:
         return None
     return EngagementStatus(
-        key=record_key(Kind.ENGAGEMENT_STATUS, opportunity),
+        key=status_key(opportunity),
         status=status,
         message=held.get("message") or "",
         customer_number=held.get("customer_number"),
@@ -147,14 +191,14 @@ def read_status(opportunity: str, properties: Properties, fields: Mapping[str, s
 class Cursor:
     """Where the next read of changes begins.
 
-    A sweep reads changed line items first and then changed deals, each from `since` on, a page at a time: `at` and
+    A sweep reads changed companies, then line items, then deals, each from `since` on, a page at a time: `at` and
     `after` say from which moment, less the first `after` of it. `newest` is what the lines told: deal → the newest
     change of its lines. `began` is when the sweep began; the next one looks back from there. `offset` is the last
     entry of the journal, empty before its first; None while searching.
     """
 
     since: str
-    kind: str = LINE_ITEMS
+    kind: str = COMPANIES
     at: str | None = None
     after: int = 0
     newest: Mapping[str, str] = field(default_factory=dict)
@@ -187,18 +231,22 @@ class Cursor:
         after = self.after + len(page) if last == (self.at or modified_at(page[0])) else 0
         return replace(self, at=last, after=after, newest=newest, began=self.began or iso(now))
 
-    def to_deals(self, newest: Mapping[str, str], now: datetime) -> "Cursor":
-        """After the last page of line items."""
-        return replace(self, kind=DEALS, at=None, after=0, newest=newest, began=self.began or iso(now))
+    def to(self, kind: str, newest: Mapping[str, str], now: datetime) -> "Cursor":
+        """After the last page of what is read before."""
+        return replace(self, kind=kind, at=None, after=0, newest=newest, began=self.began or iso(now))
 
     def next_sweep(self, now: datetime, overlap: timedelta) -> "Cursor":
         """After the last page of deals."""
         return Cursor(since=earlier(self.began or iso(now), overlap))
 
 
-def moment(text: str) -> str:
-    """A time in the one form that compares as text."""
-    return iso(datetime.fromisoformat(text))
+def moment(told: Any) -> str:
+    """A time in the one form that compares as text, from ISO 8601 or from milliseconds."""
+    text = str(told)
+    if text.isascii() and text.isdigit():
+        return iso(datetime.fromtimestamp(int(text) / 1000, UTC))
+    found = datetime.fromisoformat(text)
+    return iso(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
 def earlier(text: str, span: timedelta) -> str:
@@ -240,12 +288,12 @@ def hints(events: Iterable[Mapping[str, Any]], ours: Collection[str], portal_id:
 
     Left out: other accounts (`portal_id`), other object types, and changes of our own properties (`ours`), which are
     echoes of our status writes. `eventId` "is not guaranteed to be unique" (H6), and one save is an event for each
-    property: a hint is therefore known by account, deal and `occurredAt`. A changed line says nothing of its deal:
-    that is left to the poll (opportunity None).
+    property: a hint is therefore known by account, deal and `occurredAt`. A changed line or company says nothing of
+    its deals: that is left to the poll (opportunity None).
     """
     found: dict[str, InboundHint] = {}
     for event in events:
-        if portal_id is not None and event.get("portalId") != portal_id:
+        if portal_id is not None and str(event.get("portalId")) != str(portal_id):
             continue
         if event.get("propertyName") in ours:
             continue
@@ -258,6 +306,9 @@ def hints(events: Iterable[Mapping[str, Any]], ours: Collection[str], portal_id:
     return list(found.values())
 
 
+_TYPES = {"deal": DEAL_TYPE, "line_item": LINE_ITEM_TYPE, "company": COMPANY_TYPE}
+
+
 def _deals(event: Mapping[str, Any]) -> list[str | None]:
     """The deals that one event speaks of; None for a deal that it does not name."""
     scope, _, what = str(event["subscriptionType"]).partition(".")
@@ -266,10 +317,15 @@ def _deals(event: Mapping[str, Any]) -> list[str | None]:
         start, _, end = str(event["associationType"]).partition("_TO_")
         if start == "DEAL":
             return [str(int(event["fromObjectId"]))]
-        return [str(int(event["toObjectId"]))] if end == "DEAL" else []
-    kind = event["objectTypeId"] if scope == "object" else {"deal": DEAL_TYPE, "line_item": LINE_ITEM_TYPE}.get(scope)
+        if end == "DEAL":
+            return [str(int(event["toObjectId"]))]
+        # A company got another parent, or none: all deals below it may be meant.
+        return [None] if start == end == "COMPANY" else []
+    kind = event["objectTypeId"] if scope == "object" else _TYPES.get(scope)
     if kind == LINE_ITEM_TYPE:
         return [None]
+    if kind == COMPANY_TYPE:
+        return [] if what == "creation" else [None]  # a new company has no deals yet
     if kind != DEAL_TYPE:
         return []
     if what == "merge":

@@ -12,8 +12,10 @@
 | 429 DAILY | ThrottledError until midnight in the account's time zone |
 | 477 | ThrottledError for Retry-After, up to a day: the account is being moved |
 | 500, 502, 503, 504, 524 | TransientError, outcome unknown (524: HubSpot's own limit of 100 seconds) |
+| an entry of `errors` in a 207 | what its category would be as an answer of its own; TransientError for one unknown |
 """
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +24,7 @@ import httpx
 
 from dealbridge import clock, errors
 from dealbridge.domain.findings import Finding, Owner
+from dealbridge.transport.client import dump_json
 from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
 
 LOCKED_SECONDS = 2.0
@@ -34,6 +37,19 @@ ROWS = (
     Row(477, None, errors.ThrottledError, retry_after=DAILY_SECONDS),
     Row(524, None, errors.TransientError, outcome_unknown=True),
 )
+
+_STATUS_OF = {
+    "VALIDATION_ERROR": 400,
+    "INVALID_AUTHENTICATION": 401,
+    "MISSING_SCOPES": 403,
+    "OBJECT_NOT_FOUND": 404,
+    "CONFLICT": 409,
+    "RATE_LIMITS": 429,
+}
+"""An entry of a multi-status answer has a category and no status of its own."""
+
+_LISTED = "Property values were not valid: "
+"""What a message begins with that repeats its findings as JSON, where `errors` may be missing."""
 
 _REMEDIES = {
     "MISSING_CONDITIONAL_REQUIRED_PROPERTY": "Fill in the property, or have a HubSpot admin relax the rule.",
@@ -49,7 +65,7 @@ def outcomes(time_zone: str | None) -> OutcomeTable:
 
     def read(response: httpx.Response) -> Signal:
         body = _body(response)
-        found = [each for each in body.get("errors") or () if isinstance(each, dict)]
+        found = [each for each in body.get("errors") or () if isinstance(each, dict)] or _listed(body.get("message"))
         said = [body.get("policyName"), *(each.get("code") for each in found), body.get("subCategory")]
         said += [body.get("category"), body.get("errorType")]
         findings = tuple(_finding(each) for each in found if _property(each))
@@ -64,6 +80,28 @@ def outcomes(time_zone: str | None) -> OutcomeTable:
     return OutcomeTable(ROWS, read)
 
 
+def error_of_entry(table: OutcomeTable, connection: str, entry: Any) -> errors.DealbridgeError:
+    """The error that one entry of `errors` in a multi-status answer stands for."""
+    entry = entry if isinstance(entry, dict) else {"message": str(entry)}
+    status = _STATUS_OF.get(str(entry.get("category")), 500)
+    return table.error(connection, httpx.Response(status, content=dump_json(entry)))
+
+
+def _listed(message: Any) -> list[dict[str, Any]]:
+    """The findings in a message that lists them, in the form of `errors`."""
+    if not isinstance(message, str) or not message.startswith(_LISTED):
+        return []
+    try:
+        found = json.loads(message.removeprefix(_LISTED))
+    except ValueError:
+        return []
+    return [
+        {"message": each.get("message"), "code": each.get("error"), "context": {"propertyName": [each["name"]]}}
+        for each in (found if isinstance(found, list) else ())
+        if isinstance(each, dict) and each.get("name")
+    ]
+
+
 def _body(response: httpx.Response) -> dict[str, Any]:
     """Every field of an error body is optional, and a proxy's answer may be no JSON at all."""
     try:
@@ -74,8 +112,9 @@ def _body(response: httpx.Response) -> dict[str, Any]:
 
 
 def _property(error: dict[str, Any]) -> str:
-    names = (error.get("context") or {}).get("propertyName") or ()
-    return str(names[0]) if names else ""
+    context = error.get("context")
+    names = context.get("propertyName") if isinstance(context, dict) else None
+    return str(names[0] if isinstance(names, list) else names) if names else ""
 
 
 def _finding(error: dict[str, Any]) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 DEALS, COMPANIES, CONTACTS, LINE_ITEMS = "deals", "companies", "contacts", "line_items"
-DEAL_TYPE, LINE_ITEM_TYPE = "0-3", "0-8"
+CONTACT_TYPE, COMPANY_TYPE, DEAL_TYPE, LINE_ITEM_TYPE = "0-1", "0-2", "0-3", "0-8"
 
 MODIFIED = "hs_lastmodifieddate"
 WON = "hs_is_closed_won"
@@ -20,8 +20,10 @@ ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
     LINE_ITEMS: (MODIFIED,),
 }
 
-PRIMARY_COMPANY = "deal_to_company"
-"""The type name of a deal's primary company (type id 5); the unlabelled association has its own entry."""
+PRIMARY_COMPANY, PRIMARY_COMPANY_ID = "deal_to_company", 5
+"""The type of a deal's primary company, by name and by id; the unlabelled association has its own entry."""
+PARENT_TO_CHILD_ID = 13
+"""The type of a company's association with one below it."""
 
 BATCH = 100
 """Records per batch call."""
@@ -36,9 +38,15 @@ NOT_FOUND = "OBJECT_NOT_FOUND"
 JOURNAL_ENTRIES = 25
 """So many files of the journal are read in one go; the API allows 100."""
 WATCHED_ACTIONS = ("CREATE", "UPDATE", "MERGE", "DELETE", "RESTORE")
+WATCHED_LINKS: Mapping[str, tuple[str, ...]] = {
+    DEAL_TYPE: (CONTACT_TYPE, COMPANY_TYPE, LINE_ITEM_TYPE),
+    COMPANY_TYPE: (COMPANY_TYPE,),
+}
+"""Object type → the types whose association with it is watched: a line that goes, a company that gets a parent."""
 WATCHED: Mapping[str, tuple[str, ...]] = {
     DEALS: ("amount", "closedate", "deal_currency_code", "dealname", "dealstage", "pipeline", OWNER),
     LINE_ITEMS: ("name", "price", "quantity", "discount", "hs_discount_percentage"),
+    COMPANIES: (PARENT,),
 }
 """Watched in the journal besides the properties of the field mapping."""
 
@@ -74,8 +82,26 @@ def once_won(status_property: str | None) -> list[dict[str, Any]]:
     return [won, {"propertyName": status_property, "operator": "HAS_PROPERTY"}]
 
 
+def upsert_body(key_property: str, key: str, properties: Mapping[str, str]) -> dict[str, Any]:
+    """A batch of one record, known by its unique property; the trace id makes an error one of this record (207)."""
+    return {
+        "inputs": [{"id": key, "idProperty": key_property, "objectWriteTraceId": key, "properties": dict(properties)}]
+    }
+
+
+def link_subscription(object_type: str, others: Iterable[str], portal_id: int) -> dict[str, Any]:
+    """A subscription of the Webhooks Journal to associations."""
+    return {
+        "subscriptionType": "ASSOCIATION",
+        "objectTypeId": object_type,
+        "associatedObjectTypeIds": list(others),
+        "portalId": portal_id,
+        "actions": ["ASSOCIATION_ADDED", "ASSOCIATION_REMOVED"],
+    }
+
+
 def subscription(object_type: str, properties: Iterable[str], portal_id: int) -> dict[str, Any]:
-    """A subscription of the Webhooks Journal."""
+    """A subscription of the Webhooks Journal to records."""
     return {
         "subscriptionType": "OBJECT",
         "objectTypeId": object_type,
@@ -107,10 +133,26 @@ def types_of(association: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def primary_company(deal: Mapping[str, Any]) -> str | None:
-    """The deal's primary company, or the first where none is marked so: the order of the others tells nothing."""
+    """The deal's primary company, as the associations that came with the deal tell."""
     types = types_of(associated(deal, COMPANIES))
-    primary = (company for company, names in types.items() if PRIMARY_COMPANY in names)
-    return next(primary, None) or next(iter(types), None)
+    return chosen({company: PRIMARY_COMPANY in names for company, names in types.items()})
+
+
+def marks_primary(types: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the types that a batch call tells is that of the primary company."""
+    return any(is_type(each, PRIMARY_COMPANY_ID) for each in types)
+
+
+def is_type(association_type: Mapping[str, Any], type_id: int) -> bool:
+    """Whether it is this one of HubSpot's own types: an account's labels have ids of their own count."""
+    defined = association_type.get("category") in (None, "HUBSPOT_DEFINED")
+    return defined and str(association_type.get("typeId")) == str(type_id)
+
+
+def chosen(companies: Mapping[str, bool]) -> str | None:
+    """The company marked as primary, or the oldest where none is: the order of the others tells nothing."""
+    marked = [company for company, primary in companies.items() if primary]
+    return min(marked or companies, key=lambda company: (len(company), company), default=None)
 
 
 def is_cut_short(association: Mapping[str, Any]) -> bool:

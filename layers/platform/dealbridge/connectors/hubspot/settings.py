@@ -35,6 +35,8 @@ class HubSpotOptions(BaseModel):
     """What a first poll sees."""
     webhook_signature: Literal["v3", "v2", "v1"] = "v3"
     """v1 and v2 have no timestamp and cannot tell a replay; whether every app type signs with v3 is UNVERIFIED."""
+    watch_companies: bool = True
+    """Whether a poll looks for changes of a deal's company and of those above it; else they wait for the deal's own."""
     milestones_property: str = "milestones"
     """The line item property that holds milestones as a JSON list of {name, date, amount}."""
     event_source: str | None = None

@@ -1,6 +1,6 @@
 """The Crm port in HubSpot's calls."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ import httpx
 from dealbridge.connectors.hubspot import mapping, records
 from dealbridge.connectors.hubspot.auth import api_auth, journal_auth, verify
 from dealbridge.connectors.hubspot.mapping import Cursor
-from dealbridge.connectors.hubspot.outcomes import outcomes
+from dealbridge.connectors.hubspot.outcomes import error_of_entry, outcomes
 from dealbridge.connectors.hubspot.records import COMPANIES, CONTACTS, DEALS, LINE_ITEMS, Record
 from dealbridge.connectors.hubspot.settings import HubSpotOptions, HubSpotSecret
 from dealbridge.domain.connection import Connection
@@ -20,6 +20,7 @@ from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import RecordMissingError, TransientError
 from dealbridge.ports import ChangedDeals, CrmDeal, InboundHint, InboundRequest
 from dealbridge.transport.client import VendorClient, Wire
+from dealbridge.transport.outcomes import written as after_write
 
 
 class HubSpotCrm:
@@ -27,7 +28,8 @@ class HubSpotCrm:
 
     def __init__(self, connection: Connection, options: HubSpotOptions, secret: HubSpotSecret, wire: Wire) -> None:
         self._id, self._options, self._secret = connection.id, options, secret
-        table, url = outcomes(options.portal_time_zone), connection.base_url
+        self._table, url = outcomes(options.portal_time_zone), connection.base_url
+        table = self._table
         self._api = VendorClient(self._id, url, api_auth(self._id, url, options, secret), table, wire)
         self._journal: Journal | None = None
         if options.changes == "journal":
@@ -38,7 +40,7 @@ class HubSpotCrm:
 
     def read_deal(self, opportunity: str) -> CrmDeal:
         """One call for the deal with the ids of all that belongs to it, then one for each hundred of a kind, one for
-        each company up the tree, one for the owner."""
+        each level of the company's tree, one for the owner."""
         deal = self._read(DEALS, opportunity, [COMPANIES, CONTACTS, LINE_ITEMS])
         lines = self._batch(LINE_ITEMS, self._line_ids(deal), self._names(LINE_ITEMS))
         contacts = records.associated(deal, CONTACTS)
@@ -47,15 +49,19 @@ class HubSpotCrm:
             {**each, "association_types": types.get(str(each["id"]), [])}
             for each in self._batch(CONTACTS, list(types), self._names(CONTACTS))
         ]
+        accounts = self._lineage(records.primary_company(deal))
         document = mapping.document(
             deal,
-            self._lineage(records.primary_company(deal)),
+            accounts,
             people,
             lines,
             self._owner(deal["properties"].get(records.OWNER)),
             self._options.milestones_property,
         )
-        return CrmDeal(opportunity, mapping.revision(deal, lines), document)
+        return CrmDeal(opportunity, self._revision(mapping.changed_at(deal, lines), accounts), document)
+
+    def _revision(self, changed: str, accounts: Sequence[Mapping[str, Any]]) -> str:
+        return mapping.revision(changed, accounts, sorted(self._names(COMPANIES)))
 
     def _line_ids(self, deal: Record) -> list[str]:
         """All line items of a deal: only a page of ids comes with the deal, a batch call brings 500 at a time."""
@@ -64,16 +70,20 @@ class HubSpotCrm:
             return list(records.types_of(first))
         return [line for _, line in self._pairs(DEALS, LINE_ITEMS, [str(deal["id"])])]
 
-    def _lineage(self, company: str | None) -> list[Record]:
-        """A company and its parents, the ultimate one last: HubSpot tells only the next one up."""
-        found: dict[str, Record] = {}
-        while company and company not in found:
-            try:
-                found[company] = self._read(COMPANIES, company)
-            except RecordMissingError:
-                break  # deleted after its child was read
-            company = found[company]["properties"].get(records.PARENT)
-        return list(found.values())
+    def _lineage(self, company: str | None) -> list[Mapping[str, Any]]:
+        """A company and its parents, the ultimate one last."""
+        return mapping.lineage(company, self._trees([company] if company else []))
+
+    def _trees(self, companies: Iterable[str]) -> dict[str, Record]:
+        """These companies with all their parents. HubSpot tells only the next one up: a call for each level."""
+        held: dict[str, Record] = {}
+        level = list(dict.fromkeys(companies))
+        while level:
+            found = self._batch(COMPANIES, level, self._names(COMPANIES))
+            held |= {str(each["id"]): each for each in found}
+            parents = dict.fromkeys(mapping.parent_of(each) for each in found)
+            level = [parent for parent in parents if parent and parent not in held]
+        return held
 
     def _owner(self, owner: str | None) -> Record | None:
         if not owner:
@@ -103,8 +113,9 @@ class HubSpotCrm:
             return self._bridged(Cursor(since=gap), now)
         changed = self._once_won(sorted(page.deals))
         _merge(changed, self._changed_by_lines(self._deals_of_lines(page.lines)))
+        _merge(changed, self._changed_by_companies(sorted(page.companies)))
         following = Cursor(since=mapping.iso(now), offset=page.offset or since.offset)
-        return ChangedDeals(_oldest_first(changed), str(following), page.more)
+        return ChangedDeals(self._revisions(changed), str(following), page.more)
 
     def _look_back(self, now: Instant) -> Cursor:
         return Cursor(since=mapping.iso(now - timedelta(days=self._options.look_back_days)))
@@ -118,6 +129,10 @@ class HubSpotCrm:
 
     def _searched(self, cursor: Cursor, now: Instant) -> ChangedDeals:
         """One page, one search: there are only about five a second, and what was read is kept by the cursor."""
+        if cursor.kind == COMPANIES:
+            if self._options.watch_companies:
+                return self._searched_companies(cursor, now)
+            cursor = cursor.to(LINE_ITEMS, {}, now)
         if cursor.kind == LINE_ITEMS:
             return self._searched_lines(cursor, now)
         won = records.once_won(self._options.status_fields.get("status"))
@@ -127,10 +142,17 @@ class HubSpotCrm:
         for deal in changed:
             changed[deal] = max(changed[deal], newest.pop(deal, ""))
         if more:
-            return ChangedDeals(_oldest_first(changed), str(cursor.onward(page, newest, now)), more=True)
+            return ChangedDeals(self._revisions(changed), str(cursor.onward(page, newest, now)), more=True)
         changed |= self._changed_by_lines(newest)
         overlap = timedelta(minutes=self._options.overlap_minutes)
-        return ChangedDeals(_oldest_first(changed), str(cursor.next_sweep(now, overlap)))
+        return ChangedDeals(self._revisions(changed), str(cursor.next_sweep(now, overlap)))
+
+    def _searched_companies(self, cursor: Cursor, now: Instant) -> ChangedDeals:
+        """Deals whose company, or one above it, was touched; their revisions tell whether in what we read."""
+        page, more = self._search(COMPANIES, cursor.page_body())
+        changed = self._changed_by_companies([str(each["id"]) for each in page])
+        following = cursor.onward(page, {}, now) if more else cursor.to(LINE_ITEMS, {}, now)
+        return ChangedDeals(self._revisions(changed), str(following), more=True)
 
     def _searched_lines(self, cursor: Cursor, now: Instant) -> ChangedDeals:
         page, more = self._search(LINE_ITEMS, cursor.page_body())
@@ -139,8 +161,8 @@ class HubSpotCrm:
         given: dict[str, str] = {}
         if len(newest) > records.DEALS_KEPT:
             given, newest = self._changed_by_lines(newest), {}
-        following = cursor.onward(page, newest, now) if more else cursor.to_deals(newest, now)
-        return ChangedDeals(_oldest_first(given), str(following), more=True)
+        following = cursor.onward(page, newest, now) if more else cursor.to(DEALS, newest, now)
+        return ChangedDeals(self._revisions(given), str(following), more=True)
 
     def _deals_of_lines(self, modified: Mapping[str, str]) -> dict[str, str]:
         """Deal → the newest time of change of these lines. A line's change does not touch its deal."""
@@ -152,6 +174,35 @@ class HubSpotCrm:
     def _changed_by_lines(self, newest: Mapping[str, str]) -> dict[str, str]:
         """The won or once won ones among these deals, with the newest time of change, their own or their lines'."""
         return {deal: max(own, newest[deal]) for deal, own in self._once_won(list(newest)).items()}
+
+    def _changed_by_companies(self, companies: Sequence[str]) -> dict[str, str]:
+        """The won or once won deals of these companies and of all below them, with the newest time of change."""
+        family, level = dict.fromkeys(companies), list(companies)
+        while level:
+            below = [
+                company
+                for _, company, types in self._associations(COMPANIES, COMPANIES, level)
+                if any(records.is_type(each, records.PARENT_TO_CHILD_ID) for each in types)
+            ]
+            level = [each for each in dict.fromkeys(below) if each not in family]
+            family |= dict.fromkeys(level)
+        deals = dict.fromkeys(deal for _, deal in self._pairs(COMPANIES, DEALS, list(family)))
+        changed = self._once_won(list(deals))
+        # None of these needs to have changed itself: its newest line is not among those that a sweep finds.
+        of_line = {line: deal for deal, line in self._pairs(DEALS, LINE_ITEMS, list(changed))}
+        for line in self._batch(LINE_ITEMS, list(of_line), [records.MODIFIED]):
+            _merge(changed, {of_line[str(line["id"])]: mapping.modified_at(line)})
+        return changed
+
+    def _revisions(self, changed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Deals with their revisions, the oldest first, from their times of change: their companies are looked up."""
+        companies: dict[str, dict[str, bool]] = {}
+        for deal, company, types in self._associations(DEALS, COMPANIES, list(changed)):
+            companies.setdefault(deal, {})[company] = records.marks_primary(types)
+        primary = {deal: records.chosen(of_deal) for deal, of_deal in companies.items()}
+        held = self._trees(company for company in primary.values() if company)
+        given = {deal: self._revision(at, mapping.lineage(primary.get(deal), held)) for deal, at in changed.items()}
+        return tuple(sorted(given.items(), key=lambda each: each[1]))
 
     def _once_won(self, deals: Sequence[str]) -> dict[str, str]:
         """Those of these deals that are won or were carried over, with their time of change, from the records."""
@@ -172,27 +223,57 @@ class HubSpotCrm:
         return mapping.read_status(opportunity, deal["properties"], fields)
 
     def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
-        """A PATCH of our properties: the same values again change nothing, so a repeat is harmless.
+        """Our properties by a batch upsert on our unique property; the same values again change nothing.
 
-        HubSpot has no condition for a write and does not tell what stood before, so where a revision was read it is
-        looked up first. A change in the moment between that look and our PATCH is told by its webhook only.
+        A deal that does not have our key yet gets it with its first status, by its id: an upsert would make a new deal.
+        HubSpot has no condition for a write and does not tell what stood before, so that is looked up first. A change
+        in the moment between that look and our write is told by its webhook only.
         """
-        before = self._revision(opportunity) if read_revision is not None else ""
-        body = {"properties": mapping.status_properties(status, self._options.status_fields)}
-        deal = self._json(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
-        theirs = read_revision is not None and before > read_revision
+        names = [records.MODIFIED, *([self._key] if self._key else [])]
+        params = {"properties": ",".join(names), "associations": f"{COMPANIES},{LINE_ITEMS}"}
+        deal = self._json(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
+        before = mapping.changed_at(deal, self._batch(LINE_ITEMS, self._line_ids(deal), [records.MODIFIED]))
+        read = read_revision or self._revision(before, self._lineage(records.primary_company(deal)))
+        key, values = mapping.status_key(opportunity), mapping.status_properties(status, self._options.status_fields)
+        if self._key and deal["properties"].get(self._key) == key:
+            written = self._upsert(opportunity, self._key, key, values)
+        else:
+            body = {"properties": {**values, **({self._key: key} if self._key else {})}}
+            written = self._json(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
+        theirs = before > mapping.changed_of(read)
         return ExternalRef(
             connection=self._id,
             type="deal",
-            id=str(deal["id"]),
-            url=deal.get("url"),
-            version=read_revision if theirs else max(before, mapping.revision(deal)),
+            id=str(written["id"]),
+            url=written.get("url"),
+            version=read if theirs else mapping.moved(read, max(before, mapping.changed_at(written))),
         )
 
-    def _revision(self, opportunity: str) -> str:
-        params = {"properties": records.MODIFIED, "associations": LINE_ITEMS}
-        deal = self._json(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
-        return mapping.revision(deal, self._batch(LINE_ITEMS, self._line_ids(deal), [records.MODIFIED]))
+    @property
+    def _key(self) -> str | None:
+        """The unique property that holds our key."""
+        return self._options.status_fields.get("key")
+
+    def _upsert(self, opportunity: str, key_property: str, key: str, values: Mapping[str, str]) -> Record:
+        """A batch of one. An error of its one record comes in a 207, which is no success.
+
+        Where the deal went since it was looked up, HubSpot has nothing to update: it refuses a deal without a stage,
+        and if it does make one, that is taken away again.
+        """
+        path = self._path("objects", DEALS, "batch", "upsert")
+        answer = self._json(self._api.call("POST", path, body=records.upsert_body(key_property, key, values)))
+        for each in answer.get("errors") or ():
+            raise error_of_entry(self._table, self._id, each)
+        with after_write():
+            results: list[Record] = answer.get("results") or []
+            if len(results) != 1:
+                raise TransientError(f"{self._id}: {len(results)} results for one record", connection=self._id)
+            result = results[0]
+            if result.get("new"):
+                self._api.call("DELETE", self._path("objects", DEALS, str(result["id"])))
+            if result.get("new") or str(result["id"]) != opportunity:
+                raise RecordMissingError(f"{self._id}: deal {opportunity} is no longer there", connection=self._id)
+        return result
 
     # Events
 
@@ -228,8 +309,12 @@ class HubSpotCrm:
         return [found[each] for each in ids if each in found]
 
     def _pairs(self, start: str, end: str, ids: Sequence[str]) -> list[tuple[str, str]]:
-        """Associated records of two kinds. "None" comes as an entry of `errors` in a 207 (C2)."""
-        pairs: list[tuple[str, str]] = []
+        """Associated records of two kinds."""
+        return [(one, other) for one, other, _ in self._associations(start, end, ids)]
+
+    def _associations(self, start: str, end: str, ids: Sequence[str]) -> list[tuple[str, str, list[Record]]]:
+        """Associated records of two kinds, with the types. "None" comes as an entry of `errors` in a 207 (C2)."""
+        found: list[tuple[str, str, list[Record]]] = []
         inputs: list[dict[str, str]] = [{"id": each} for each in ids]
         while inputs:
             path = self._path("associations", start, end, "batch", "read")
@@ -240,21 +325,20 @@ class HubSpotCrm:
             for result in answer["results"]:
                 one = str(result["from"]["id"])
                 # An integer on the wire, text in the specification.
-                pairs += [(one, str(other["toObjectId"])) for other in result["to"]]
+                found += [(one, str(to["toObjectId"]), to.get("associationTypes") or []) for to in result["to"]]
                 after = records.next_page(result)
                 inputs += [{"id": one, "after": after}] if after else []
-        return pairs
+        return found
 
     def _search(self, kind: str, body: Mapping[str, Any]) -> tuple[list[Record], bool]:
         answer = self._json(self._api.call("POST", self._path("objects", kind, "search"), body=body))
         return answer["results"], records.next_page(answer) is not None
 
     def _refuse(self, answer: Record) -> None:
-        """A multi-status answer may only say that something is not there."""
+        """A multi-status answer may only say that something is not there. Raises what else an entry stands for."""
         for each in answer.get("errors") or ():
             if each.get("category") != records.NOT_FOUND:
-                said = f"{each.get('category')}: {each.get('message')}"
-                raise TransientError(f"{self._id}: a part of a batch failed: {said}", connection=self._id)
+                raise error_of_entry(self._table, self._id, each)
 
     def _json(self, response: httpx.Response) -> Record:
         body = self._api.read(response)
@@ -269,6 +353,7 @@ class JournalPage:
     def __init__(self, offset: str | None, *, more: bool) -> None:
         self.offset, self.more = offset, more
         self.deals: set[str] = set()
+        self.companies: set[str] = set()
         self.lines: dict[str, str] = {}
 
 
@@ -281,13 +366,25 @@ class Journal:
     def subscribe(self) -> None:
         """Makes the subscriptions that are missing; the journal tells nothing of what was before."""
         standing = self._reader.read(self._reader.call("GET", self._path("subscriptions")))["results"]
-        held = {each["objectTypeId"] for each in standing if each["portalId"] == self._options.portal_id}
-        ours = set(self._options.status_fields.values())
-        for kind, object_type in ((DEALS, records.DEAL_TYPE), (LINE_ITEMS, records.LINE_ITEM_TYPE)):
-            if object_type not in held:
-                watched = {*self._options.read.get(kind, ()), *records.WATCHED[kind]} - ours
-                body = records.subscription(object_type, watched, self._options.portal_id or 0)
+        held = {
+            (each.get("subscriptionType", "OBJECT"), each["objectTypeId"])
+            for each in standing
+            if str(each.get("portalId")) == str(self._options.portal_id)
+        }
+        for body in self._wanted():
+            if (body["subscriptionType"], body["objectTypeId"]) not in held:
                 self._reader.call("POST", self._path("subscriptions"), body=body)
+
+    def _wanted(self) -> Iterator[Record]:
+        portal_id, ours = self._options.portal_id or 0, set(self._options.status_fields.values())
+        kinds = {DEALS: records.DEAL_TYPE, LINE_ITEMS: records.LINE_ITEM_TYPE, COMPANIES: records.COMPANY_TYPE}
+        for kind, object_type in kinds.items():
+            if kind != COMPANIES or self._options.watch_companies:
+                watched = {*self._options.read.get(kind, ()), *records.WATCHED[kind]} - ours
+                yield records.subscription(object_type, watched, portal_id)
+        for object_type, others in records.WATCHED_LINKS.items():
+            if object_type != records.COMPANY_TYPE or self._options.watch_companies:
+                yield records.link_subscription(object_type, others, portal_id)
 
     def read(self, offset: str | None) -> JournalPage:
         """The entries after an offset, or from the earliest on. Raises RecordMissingError for one that has expired."""
@@ -299,12 +396,15 @@ class Journal:
         )
         for entry in entries:
             for event in mapping.journal_events(self._files.call("GET", entry["url"]).content):
-                if event.get("portalId") != self._options.portal_id:
+                if str(event.get("portalId")) != str(self._options.portal_id):
                     continue
-                if event["objectTypeId"] == records.DEAL_TYPE:
-                    page.deals.add(str(event["objectId"]))
-                elif event["objectTypeId"] == records.LINE_ITEM_TYPE:
-                    page.lines[str(event["objectId"])] = mapping.moment(event["occurredAt"])
+                match event.get("objectTypeId"):
+                    case records.DEAL_TYPE:
+                        page.deals.add(str(event["objectId"]))
+                    case records.LINE_ITEM_TYPE:
+                        page.lines[str(event["objectId"])] = mapping.moment(event["occurredAt"])
+                    case records.COMPANY_TYPE:
+                        page.companies.add(str(event["objectId"]))
         return page
 
     def _path(self, *parts: str) -> str:
@@ -315,7 +415,3 @@ class Journal:
 def _merge(changed: dict[str, str], more: Mapping[str, str]) -> None:
     for deal, revision in more.items():
         changed[deal] = max(revision, changed.get(deal, ""))
-
-
-def _oldest_first(changed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(changed.items(), key=lambda each: each[1]))
