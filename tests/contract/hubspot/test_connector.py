@@ -50,6 +50,23 @@ def test_a_deal_is_read_whole_in_five_calls(line: Line) -> None:
     assert deal.modified_at == line.hub.clock()
 
 
+@pytest.mark.parametrize(
+    ("zone", "closed", "day"),
+    [
+        ("America/New_York", "2026-11-21T02:30:00Z", "2026-11-20"),
+        ("Asia/Tokyo", "2026-11-20T16:00:00Z", "2026-11-21"),
+        (None, "2026-11-21T02:30:00Z", "2026-11-21"),
+        ("America/New_York", "", None),
+    ],
+)
+def test_a_deal_closes_on_the_day_that_it_is_for_the_accounts_people(
+    hub: Hub, zone: str | None, closed: str, day: str | None
+) -> None:
+    deal_id = hub.deal(closedate=closed)
+    found = as_deal(Line(hub, portal_time_zone=zone).crm.read_deal(deal_id)).close_date
+    assert (str(found) if found else None) == day
+
+
 def test_amounts_keep_every_cent(line: Line) -> None:
     hub = line.hub
     deal_id = won_deal(hub, 0, amount="98765432109.87")

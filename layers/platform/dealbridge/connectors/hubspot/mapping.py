@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dealbridge.connectors.hubspot.records import (
+    CLOSED,
     COMPANIES,
     COMPANY_TYPE,
     DEAL_TYPE,
@@ -47,23 +49,32 @@ def document(
     lines: Sequence[Mapping[str, Any]],
     owner: Mapping[str, Any] | None,
     milestones: str,
+    time_zone: str | None = None,
 ) -> dict[str, Any]:
     """One deal whole: `opportunity`, `lines`, `schedules`, `contacts`, `account` with its parents, `owner`.
 
     `accounts` are the company and its parents, the ultimate one last; `milestones` is the line property with the JSON
-    list of milestones. Raises RejectedError where that is none.
+    list of milestones. Raises RejectedError where that is none. `time_zone` is the account's: `closedate` is a moment,
+    and `close_date` beside it the day it is there.
     """
     account: dict[str, Any] | None = None
     for each in reversed(accounts):
         account = flat(each, parent=account)
     return {
-        "opportunity": flat(deal),
+        "opportunity": flat(deal, close_date=day(deal["properties"].get(CLOSED), time_zone)),
         "lines": [flat(line) for line in lines],
         "schedules": [entry for line in lines for entry in schedules(line, milestones)],
         "contacts": [flat(contact, association_types=contact.get("association_types", [])) for contact in contacts],
         "account": account,
         "owner": dict(owner) if owner else None,
     }
+
+
+def day(told: str | None, time_zone: str | None) -> str | None:
+    """The day of a moment in a time zone, UTC where none is known; a date is one already."""
+    if not told or len(told) == len("2026-12-31"):
+        return told or None
+    return datetime.fromisoformat(moment(told)).astimezone(ZoneInfo(time_zone or "UTC")).date().isoformat()
 
 
 def schedules(line: Mapping[str, Any], milestones: str) -> Iterator[dict[str, Any]]:

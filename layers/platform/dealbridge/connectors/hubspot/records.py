@@ -11,10 +11,11 @@ CONTACT_TYPE, COMPANY_TYPE, DEAL_TYPE, LINE_ITEM_TYPE = "0-1", "0-2", "0-3", "0-
 
 MODIFIED = "hs_lastmodifieddate"
 WON = "hs_is_closed_won"
+CLOSED = "closedate"
 OWNER = "hubspot_owner_id"
 PARENT = "hs_parent_company_id"
 ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
-    DEALS: (MODIFIED, WON, OWNER),
+    DEALS: (MODIFIED, WON, OWNER, CLOSED),
     COMPANIES: (PARENT,),
     CONTACTS: (),
     LINE_ITEMS: (MODIFIED,),

@@ -26,7 +26,8 @@ class HubSpotOptions(BaseModel):
     portal_id: int | None = None
     """Events of other accounts that installed the same app are left out."""
     portal_time_zone: str | None = None
-    """When the account's day ends, for a spent daily allowance (H5); None waits an hour at a time."""
+    """On which day a deal closed, and when the account's day ends, for a spent daily allowance (H5). Without it days
+    are UTC's, and a spent allowance is asked for again every hour."""
     changes: Literal["search", "journal"] = "search"
     """Where changed deals are looked up: the search index, or the Webhooks Journal (needs an app)."""
     overlap_minutes: int = Field(default=60, ge=1)

@@ -57,6 +57,7 @@ class HubSpotCrm:
             lines,
             self._owner(deal["properties"].get(records.OWNER)),
             self._options.milestones_property,
+            self._options.portal_time_zone,
         )
         return CrmDeal(opportunity, self._revision(mapping.changed_at(deal, lines), accounts), document)
 
