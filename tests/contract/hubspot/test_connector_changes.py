@@ -277,6 +277,14 @@ def test_our_token_does_not_travel_to_the_journals_files(hub: Hub) -> None:
     assert all("authorization" not in each.headers for each in files)
 
 
+def test_the_journals_token_may_ask_for_more_scopes(hub: Hub) -> None:
+    tampering = Tampering(hub, "nothing", lambda: None)
+    line = Line(hub, tampering, changes="journal", journal_scopes=["crm.objects.deals.read"])
+    sweep(line, None)
+    (asked,) = [each for each in tampering.requests if each.url.path.endswith("/token")]
+    assert "crm.objects.deals.read" in asked.content.decode().replace("+", " ")
+
+
 def test_a_journal_without_its_scopes_is_an_administrators(hub: Hub) -> None:
     line = Line(hub, changes="journal")
     hub.simulator.add_fault(kind="status", status=403, body={"category": "MISSING_SCOPES"}, path="webhooks-journal")

@@ -14,7 +14,13 @@ from hubspot.crm.associations.v4 import (
     BatchInputPublicFetchAssociationsBatchRequest,
     PublicFetchAssociationsBatchRequest,
 )
+from hubspot.crm.associations.v4.schema import (
+    PublicAssociationDefinitionCreateRequest,
+    PublicAssociationDefinitionUpdateRequest,
+)
 from hubspot.crm.companies import SimplePublicObjectInputForCreate as NewCompany
+from hubspot.crm.contacts import BatchInputSimplePublicObjectBatchInputUpsert as UpsertContacts
+from hubspot.crm.contacts import SimplePublicObjectBatchInputUpsert as UpsertContact
 from hubspot.crm.deals import (
     ApiException,
     AssociationSpec,
@@ -23,6 +29,7 @@ from hubspot.crm.deals import (
     Filter,
     FilterGroup,
     PublicAssociationsForObject,
+    PublicMergeInput,
     PublicObjectId,
     PublicObjectSearchRequest,
     SimplePublicObjectBatchInputUpsert,
@@ -32,8 +39,22 @@ from hubspot.crm.deals import (
 )
 from hubspot.crm.line_items import BatchInputSimplePublicObjectBatchInputForCreate
 from hubspot.crm.line_items import SimplePublicObjectBatchInputForCreate as NewLine
-from hubspot.crm.properties import PropertyCreate
-from hubspot.webhooks import SettingsChangeRequest, ThrottlingSettings
+from hubspot.crm.pipelines import PipelineInput, PipelineStageInput
+from hubspot.crm.properties import (
+    BatchInputPropertyName,
+    BatchReadInputPropertyName,
+    PropertyCreate,
+    PropertyGroupCreate,
+    PropertyUpdate,
+)
+from hubspot.utils.signature import Signature
+from hubspot.webhooks import (
+    BatchInputSubscriptionBatchUpdateRequest,
+    SettingsChangeRequest,
+    SubscriptionBatchUpdateRequest,
+    SubscriptionCreateRequest,
+    ThrottlingSettings,
+)
 
 from dealbridge_local.simulators.hubspot import HubSpotSimulator
 from dealbridge_local.simulators.server import serving
@@ -41,7 +62,7 @@ from dealbridge_local.simulators.server import serving
 
 @pytest.fixture
 def simulator() -> HubSpotSimulator:
-    return HubSpotSimulator(search_lag_s=0)
+    return HubSpotSimulator(search_lag_s=0, search_second_limit=50)
 
 
 @pytest.fixture
@@ -220,3 +241,131 @@ def test_webhook_settings(client: Any, simulator: HubSpotSimulator) -> None:
     assert len(client.webhooks.subscriptions_api.get_all(51879189).results) > 10
     client.webhooks.settings_api.clear(51879189)
     assert simulator.webhooks.target_url is None
+
+
+def test_values_are_texts_and_history_and_the_bin_are_told(client: Any) -> None:
+    deals = client.crm.deals
+    deal = deals.basic_api.create(_deal(amount="1"))
+    deals.basic_api.update(deal.id, SimplePublicObjectInput(properties={"amount": "2"}))
+    read = deals.basic_api.get_by_id(deal.id, properties=["closedate"], properties_with_history=["amount"])
+    assert [each.value for each in read.properties_with_history["amount"]] == ["2", "1"]
+    assert read.properties["closedate"] is None
+    assert all(value is None or isinstance(value, str) for value in read.properties.values())
+
+    other = deals.basic_api.create(_deal())
+    merged = deals.basic_api.merge(PublicMergeInput(primary_object_id=deal.id, object_id_to_merge=other.id))
+    deals.basic_api.archive(merged.id)
+    assert deals.basic_api.get_by_id(merged.id, archived=True).archived_at.tzinfo is not None
+    assert merged.id in {each.id for each in deals.basic_api.get_page(archived=True).results}
+
+
+def test_contacts_are_upserted_by_their_address(client: Any) -> None:
+    def upsert(**properties: str) -> Any:
+        one = UpsertContact(id="mara@acme.example", id_property="email", properties=properties)
+        return client.crm.contacts.batch_api.upsert(UpsertContacts(inputs=[one])).results[0]
+
+    made, again = upsert(firstname="Mara"), upsert(lastname="Klein")
+    read = client.crm.contacts.basic_api.get_by_id("mara@acme.example", id_property="email")
+    assert (made.new, again.new, read.id, read.properties["lastname"]) == (True, False, made.id, "Klein")
+
+
+def test_search_by_association_in_order_and_its_end(client: Any) -> None:
+    company = client.crm.companies.basic_api.create(NewCompany(properties={"name": "Acme"}))
+    ids = [client.crm.deals.basic_api.create(_deal(_link(company.id, 5), amount=str(n))).id for n in (1, 3, 2)]
+    client.crm.deals.basic_api.create(_deal(amount="9"))
+    of_company = Filter(property_name="associations.company", operator="EQ", value=company.id)
+    request = PublicObjectSearchRequest(
+        filter_groups=[FilterGroup(filters=[of_company])],
+        sorts=[{"propertyName": "amount", "direction": "DESCENDING"}],
+        limit=2,
+    )
+    found = client.crm.deals.search_api.do_search(request)
+    assert [each.id for each in found.results] == [ids[1], ids[2]]
+    assert (found.total, found.paging.next.after) == (3, "2")
+    with pytest.raises(ApiException) as refused:
+        client.crm.deals.search_api.do_search(PublicObjectSearchRequest(limit=100, after="10000"))
+    assert refused.value.status == 400
+
+
+def test_labels_of_associations(client: Any) -> None:
+    labels = client.crm.associations.v4.schema.definitions_api
+    made = labels.create("deals", "companies", PublicAssociationDefinitionCreateRequest(name="payer", label="Payer"))
+    type_id = made.results[0].type_id
+
+    def known() -> dict[int, str | None]:
+        return {each.type_id: each.label for each in labels.get_all("deals", "companies").results}
+
+    assert known() == {341: None, 5: "Primary", type_id: "Payer"}
+    labels.update(
+        "deals", "companies", PublicAssociationDefinitionUpdateRequest(association_type_id=type_id, label="Payer 2")
+    )
+    assert known()[type_id] == "Payer 2"
+    labels.remove("deals", "companies", type_id)
+    assert known() == {341: None, 5: "Primary"}
+
+
+def test_properties_and_their_groups_are_administered(client: Any) -> None:
+    properties = client.crm.properties
+    properties.groups_api.create("deals", PropertyGroupCreate(name="erp_bridge", label="ERP"))
+    assert "erp_bridge" in {each.name for each in properties.groups_api.get_all("deals").results}
+    wanted = PropertyCreate(
+        name="bridge_key", label="K", type="string", field_type="text", group_name="erp_bridge", has_unique_value=True
+    )
+    properties.core_api.create("deals", wanted)
+    changed = properties.core_api.update("deals", "bridge_key", PropertyUpdate(label="Key"))
+    assert (changed.label, changed.has_unique_value, changed.group_name) == ("Key", True, "erp_bridge")
+    names = BatchReadInputPropertyName(archived=False, inputs=[{"name": "bridge_key"}, {"name": "amount"}])
+    assert len(properties.batch_api.read("deals", names).results) == 2
+    properties.batch_api.archive("deals", BatchInputPropertyName(inputs=[{"name": "bridge_key"}]))
+    assert "bridge_key" not in {each.name for each in properties.core_api.get_all("deals").results}
+
+
+def test_a_pipeline_of_ones_own_says_what_is_won(client: Any) -> None:
+    stages = [
+        PipelineStageInput(label=label, display_order=place, metadata={"probability": probability})
+        for place, (label, probability) in enumerate((("Open", "0.5"), ("Signed", "1.0"), ("Declined", "0.0")))
+    ]
+    made = client.crm.pipelines.pipelines_api.create(
+        "deals", PipelineInput(label="Projects", display_order=2, stages=stages)
+    )
+    assert [each.metadata["isClosed"] for each in made.stages] == ["false", "true", "true"]
+    won = client.crm.deals.basic_api.create(_deal(pipeline=made.id, dealstage=made.stages[1].id))
+    read = client.crm.deals.basic_api.get_by_id(won.id, properties=["hs_is_closed_won"])
+    assert read.properties["hs_is_closed_won"] == "true"
+
+
+def test_subscriptions_and_the_signature_that_the_clients_own_helper_verifies(
+    client: Any, simulator: HubSpotSimulator
+) -> None:
+    secret, app, url = simulator.credentials()["client_secret"], 51879189, "https://hooks.example.com/in?tenant=eu"
+    wanted = SubscriptionCreateRequest(event_type="company.propertyChange", property_name="name", active=False)
+    made = client.webhooks.subscriptions_api.create(app, wanted)
+    switched = BatchInputSubscriptionBatchUpdateRequest(
+        inputs=[SubscriptionBatchUpdateRequest(id=int(made.id), active=True)]
+    )
+    assert client.webhooks.subscriptions_api.update_batch(app, switched).results[0].active
+    client.crm.companies.basic_api.create(NewCompany(properties={"name": "Köln & Söhne"}))
+    (request,) = simulator.webhooks.collect(url)
+
+    def valid(body: str, uri: str = url) -> bool:
+        return bool(
+            Signature.is_valid(
+                signature=request.headers["X-HubSpot-Signature-v3"],
+                client_secret=secret,
+                request_body=body,
+                http_uri=uri,
+                http_method="POST",
+                signature_version="v3",
+                timestamp=request.headers["X-HubSpot-Request-Timestamp"],
+            )
+        )
+
+    body = request.body.decode()
+    assert valid(body)
+    assert not valid(body.replace("Söhne", "Sohn"))
+    assert not valid(body, url.replace("eu", "us"))
+
+
+def test_what_a_refresh_token_is_good_for(client: Any, simulator: HubSpotSimulator) -> None:
+    told = client.oauth.refresh_tokens_api.get(simulator.credentials()["refresh_token"])
+    assert (told.hub_id, told.token_type) == (247279312, "refresh")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dealbridge_local.simulators.hubspot.calls import Call, paged
-from dealbridge_local.simulators.hubspot.errors import ApiError, not_found
+from dealbridge_local.simulators.hubspot.errors import ApiError, invalid_request, not_found
 from dealbridge_local.simulators.hubspot.instants import iso
 from dealbridge_local.simulators.hubspot.object_types import ObjectType, object_type
 from dealbridge_local.simulators.hubspot.properties import Property
@@ -34,11 +34,44 @@ class AccountApi:
             case "POST", ("batch", "create"):
                 made = [self._create_property(kind, each) for each in call.inputs]
                 return Response.of(201, self._batch(made))
+            case "POST", ("batch", "archive"):
+                for each in call.inputs:
+                    catalog.remove(kind, str(each.get("name")))
+                return Response(204)
+            case _, ("groups", *_):
+                return self._answer_groups(call, kind, call.path[2:])
             case "GET", (name,):
                 return Response.of(200, catalog.get(kind, name).describe())
+            case "PATCH", (name,):
+                changed = catalog.get(kind, name).changed(call.body, iso(self.records.clock()))
+                return Response.of(200, catalog.replace(kind, changed).describe())
             case "DELETE", (name,):
                 catalog.remove(kind, name)
                 return Response(204)
+        raise ApiError(405, "Method Not Allowed")
+
+    def _answer_groups(self, call: Call, kind: ObjectType, path: tuple[str, ...]) -> Response:
+        groups = self.records.catalog.groups(kind)
+        match call.method, path:
+            case "GET", ():
+                return Response.of(200, {"results": [_group(name, label) for name, label in groups.items()]})
+            case "POST", ():
+                name, label = str(call.body.get("name") or ""), str(call.body.get("label") or "")
+                if not name or not label:
+                    raise invalid_request("Invalid input JSON: name and label are needed")
+                if name in groups:
+                    raise ApiError(409, f"A property group named '{name}' already exists.", "OBJECT_ALREADY_EXISTS")
+                groups[name] = label
+                return Response.of(201, _group(name, label))
+            case (("GET" | "PATCH" | "DELETE"), (name,)):
+                if name not in groups:
+                    raise not_found(f"Property group '{name}' does not exist.")
+                if call.method == "DELETE":
+                    del groups[name]
+                    return Response(204)
+                if call.method == "PATCH":
+                    groups[name] = str(call.body.get("label") or groups[name])
+                return Response.of(200, _group(name, groups[name]))
         raise ApiError(405, "Method Not Allowed")
 
     def answer_pipelines(self, call: Call) -> Response:
@@ -49,6 +82,12 @@ class AccountApi:
             case "GET", ():
                 shown = [each.describe(order[each.id]) for each in self.portal.pipelines.values()]
                 return Response.of(200, {"results": shown})
+            case "POST", ():
+                made = self.portal.add_pipeline(call.body)
+                return Response.of(201, made.describe(len(order)))
+            case "POST", (pipeline_id, "stages"):
+                added = self.portal.add_stage(pipeline_id, call.body)
+                return Response.of(201, added.describe(len(self.portal.pipeline(pipeline_id).stages) - 1))
             case "GET", (pipeline_id,):
                 return Response.of(200, self.portal.pipeline(pipeline_id).describe(order[pipeline_id]))
             case "GET", (pipeline_id, "stages"):
@@ -116,3 +155,7 @@ class AccountApi:
     def _batch(self, results: list[dict[str, Any]]) -> dict[str, Any]:
         now = iso(self.records.clock())
         return {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
+
+
+def _group(name: str, label: str) -> dict[str, Any]:
+    return {"name": name, "label": label, "displayOrder": -1, "archived": False}

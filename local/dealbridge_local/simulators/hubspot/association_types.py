@@ -1,7 +1,7 @@
 """The kinds of association between two object types: HubSpot's own with their fixed type ids, and a portal's labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dealbridge_local.simulators.hubspot.errors import invalid_request
 from dealbridge_local.simulators.hubspot.object_types import OBJECT_TYPES, ObjectType
@@ -120,3 +120,22 @@ class AssociationTypes:
         for each in made:
             self._between[each.from_kind, each.to_kind].append(each)
         return made
+
+    def relabel(
+        self, from_kind: ObjectType, to_kind: ObjectType, type_id: int, label: str, inverse_label: str | None
+    ) -> None:
+        forth, back = self._own(from_kind, to_kind, type_id)
+        for each, wanted in ((forth, label), (back, inverse_label or back.label)):
+            between = self._between[each.from_kind, each.to_kind]
+            between[between.index(each)] = replace(each, label=wanted)
+
+    def remove_label(self, from_kind: ObjectType, to_kind: ObjectType, type_id: int) -> None:
+        for each in self._own(from_kind, to_kind, type_id):
+            self._between[each.from_kind, each.to_kind].remove(each)
+
+    def _own(self, from_kind: ObjectType, to_kind: ObjectType, type_id: int) -> tuple[AssociationType, AssociationType]:
+        """A label that the portal made, in both directions."""
+        forth = self.get(from_kind, to_kind, type_id)
+        if forth.category != "USER_DEFINED":
+            raise invalid_request(f"The association type {type_id} is HubSpot's own", associationTypeId=[str(type_id)])
+        return forth, self.get(to_kind, from_kind, forth.inverse_id)

@@ -66,7 +66,8 @@ class Associations:
         for to_id in self._linked.get((start, to_kind.name), ()):
             pair = self.records.store.get(KIND, _key(start, End(to_kind, to_id)))
             if pair is not None:
-                types = [self.types.get(start.kind, to_kind, type_id) for type_id in pair["associationTypeIds"]]
+                known = {each.type_id: each for each in self.types.between(start.kind, to_kind)}
+                types = [known[type_id] for type_id in pair["associationTypeIds"] if type_id in known]
                 found.append(Associated(to_id, types))
         return found
 

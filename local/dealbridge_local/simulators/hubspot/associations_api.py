@@ -80,6 +80,14 @@ class AssociationsApi:
                 return Response.of(200, {"results": [each.describe() for each in known]})
             case "POST", ("labels",):
                 return self._add_label(call, from_kind, to_kind)
+            case "PUT", ("labels",):
+                type_id, label = int(call.body.get("associationTypeId") or 0), str(call.body.get("label") or "")
+                inverse = call.body.get("inverseLabel")
+                self.associations.types.relabel(from_kind, to_kind, type_id, label, inverse)
+                return Response(204)
+            case "DELETE", ("labels", type_id) if type_id.isdigit():
+                self.associations.types.remove_label(from_kind, to_kind, int(type_id))
+                return Response(204)
             case "GET", ("types",):
                 known = self.associations.types.between(from_kind, to_kind)
                 return Response.of(200, {"results": [{"id": str(e.type_id), "name": e.name} for e in known]})
@@ -212,7 +220,8 @@ class AssociationsApi:
         if not name or not label:
             raise invalid_request("Invalid input JSON: name and label are needed")
         made = self.associations.types.add_label(start, end, str(name), str(label), call.body.get("inverseLabel"))
-        return Response.of(201, {"results": [each.describe() for each in made]})
+        # 200 and no 201, as the official client has it.
+        return Response.of(200, {"results": [each.describe() for each in made]})
 
 
 def _pair(given: dict[str, Any]) -> tuple[str, str]:

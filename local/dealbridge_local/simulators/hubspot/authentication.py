@@ -124,6 +124,8 @@ class Authentication:
                 return self._introspect(_form(request).get("token", ""))
             case "GET", ("access-tokens", token):
                 return self._introspect(token)
+            case "GET", ("refresh-tokens", token):
+                return self._told(token)
             case "POST", ("revoke",):
                 return self._revoke(_form(request).get("token", ""))
             case "DELETE", ("refresh-tokens", token):
@@ -180,6 +182,24 @@ class Authentication:
                 "hub_domain": "northwind.example",
                 "scopes": sorted(issued.principal.scopes),
                 "expires_in": int((issued.expires_at - self._clock()).total_seconds()),
+            },
+        )
+
+    def _told(self, token: str) -> Response:
+        """What a refresh token is good for."""
+        if self._revoked or token != self.credentials.refresh_token:
+            raise ApiError(404, "The token is unknown or has expired.", "NOT_FOUND")
+        return Response.of(
+            200,
+            {
+                "token": token,
+                "token_type": "refresh",
+                "client_id": self.credentials.client_id,
+                "hub_id": self._portal_id,
+                "hub_domain": "northwind.example",
+                "user_id": 96879917,
+                "user": "ines.duarte@example.com",
+                "scopes": sorted(self._scopes),
             },
         )
 

@@ -1,11 +1,11 @@
 """The account's own settings: currencies, pipelines, owners, and the rules its admins made."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from dealbridge_local.simulators.hubspot.errors import InvalidValueError, not_found
+from dealbridge_local.simulators.hubspot.errors import InvalidValueError, invalid_request, not_found
 from dealbridge_local.simulators.hubspot.portal_seed import OWNERS, PIPELINES
 
 SEEDED_AT = "2024-01-15T09:00:00.000Z"
@@ -99,6 +99,7 @@ class Portal:
             for pipeline_id, label, stages in PIPELINES
         }
         self.owners = {each[0]: _owner(*each) for each in OWNERS}
+        self._last_id = 1_041_290_000
 
     @property
     def currencies(self) -> list[str]:
@@ -109,6 +110,35 @@ class Portal:
         if found is None:
             raise not_found(f"Pipeline {pipeline_id} not found")
         return found
+
+    def add_pipeline(self, given: Mapping[str, Any]) -> Pipeline:
+        """A pipeline as an admin makes it: its id, and those of its stages, are the portal's own."""
+        if not given.get("label") or not given.get("stages"):
+            raise invalid_request("Invalid input JSON: label and stages are needed")
+        pipeline = Pipeline(self._new_id(), str(given["label"]), tuple(self._stage(each) for each in given["stages"]))
+        self.pipelines[pipeline.id] = pipeline
+        return pipeline
+
+    def add_stage(self, pipeline_id: str, given: Mapping[str, Any]) -> Stage:
+        pipeline, stage = self.pipeline(pipeline_id), self._stage(given)
+        self.pipelines[pipeline_id] = replace(pipeline, stages=(*pipeline.stages, stage))
+        return stage
+
+    def _stage(self, given: Mapping[str, Any]) -> Stage:
+        """A deal stage: it has to have a probability, and is closed at 0 and at 1 unless `isClosed` says otherwise."""
+        metadata = given.get("metadata") or {}
+        try:
+            probability = Decimal(str(metadata["probability"]))
+        except (KeyError, TypeError, InvalidOperation):
+            raise invalid_request("A deal stage needs metadata.probability from 0.0 to 1.0") from None
+        if not given.get("label") or not 0 <= probability <= 1:
+            raise invalid_request("A deal stage needs a label, and metadata.probability from 0.0 to 1.0")
+        closed = str(metadata.get("isClosed", probability in (0, 1))).lower() == "true"
+        return Stage(str(given.get("stageId") or self._new_id()), str(given["label"]), str(probability), closed)
+
+    def _new_id(self) -> str:
+        self._last_id += 1
+        return str(self._last_id)
 
     def check(self, values: Mapping[str, str]) -> list[InvalidValueError]:
         """What is wrong with values that are checked against the account: stage, pipeline, currency, owner.

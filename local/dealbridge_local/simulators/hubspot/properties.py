@@ -5,7 +5,7 @@ Every value is text on the wire, whatever its type; an empty text clears it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -81,6 +81,28 @@ class Property:
             display_order=int(given.get("displayOrder", -1)),
             created_at=created_at,
         )
+
+    def changed(self, given: Mapping[str, Any], at: str) -> "Property":
+        """The definition after an update: what HubSpot defined keeps its type, and nothing changes its name."""
+        if self.hubspot_defined and given.keys() & {"type", "fieldType"}:
+            raise invalid_request(f"Property '{self.name}' is defined by HubSpot: its type cannot be changed.")
+        told = {
+            "label": self.label,
+            "type": self.type,
+            "fieldType": self.field_type,
+            "groupName": self.group,
+            "options": [{"value": value, "label": label} for value, label in self.options],
+            "description": self.description,
+            "externalOptions": self.external_options,
+            "formField": self.form_field,
+            "displayOrder": self.display_order,
+        }
+        wanted = {name: value for name, value in given.items() if name in told}
+        parsed = self.parse({**told, **wanted, "name": self.name}, at)
+        if self.hubspot_defined:
+            parsed = replace(parsed, type=self.type, field_type=self.field_type)
+        kept = ("unique", "read_only", "calculated", "hubspot_defined", "referenced_object_type", "currency_property")
+        return replace(parsed, created_at=self.created_at, **{name: getattr(self, name) for name in kept})
 
     def describe(self) -> dict[str, Any]:
         """As the properties API prints it."""
@@ -215,6 +237,10 @@ class PropertyCatalog:
 
     def __init__(self, seeded: Mapping[str, tuple[Property, ...]]) -> None:
         self._held = {kind: {each.name: each for each in definitions} for kind, definitions in seeded.items()}
+        self._groups = {
+            kind: {each.group: each.group.replace("_", " ").capitalize() for each in definitions}
+            for kind, definitions in seeded.items()
+        }
 
     def find(self, kind: ObjectType, name: str) -> Property | None:
         return self._held[kind.name].get(name)
@@ -244,6 +270,14 @@ class PropertyCatalog:
             raise invalid_request(f"At most {UNIQUE_PROPERTIES_PER_OBJECT} unique properties per object.")
         self._held[kind.name][definition.name] = definition
         return definition
+
+    def replace(self, kind: ObjectType, definition: Property) -> Property:
+        self._held[kind.name][definition.name] = definition
+        return definition
+
+    def groups(self, kind: ObjectType) -> dict[str, str]:
+        """Property groups: name → label."""
+        return self._groups[kind.name]
 
     def remove(self, kind: ObjectType, name: str) -> None:
         definition = self.get(kind, name)

@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
+from dealbridge_local.simulators.hubspot.associations import End
 from dealbridge_local.simulators.hubspot.calls import Call
 from dealbridge_local.simulators.hubspot.errors import invalid_request
 from dealbridge_local.simulators.hubspot.instants import parse_instant
-from dealbridge_local.simulators.hubspot.object_types import ObjectType
+from dealbridge_local.simulators.hubspot.object_types import ObjectType, object_type
 from dealbridge_local.simulators.hubspot.objects_api import ObjectsApi
 from dealbridge_local.simulators.hubspot.properties import Property
 from dealbridge_local.simulators.hubspot.records import Records
@@ -78,6 +79,8 @@ class SearchApi:
 
     def _filter(self, kind: ObjectType, given: dict[str, Any]) -> Test:
         name, operator = str(given.get("propertyName")), given.get("operator")
+        if name.startswith("associations."):
+            return self._associated(kind, object_type(name.removeprefix("associations.")), given)
         definition = self._searchable(kind, name)
 
         def held(record: Record) -> str:
@@ -113,6 +116,15 @@ class SearchApi:
                 bound, compare = self._comparable(definition, _value(given, "value")), _COMPARISONS[operator]
                 return lambda record: held(record) != "" and compare(self._comparable(definition, held(record)), bound)
         raise invalid_request(f"{operator} is not an operator of search")
+
+    def _associated(self, kind: ObjectType, other: ObjectType, given: dict[str, Any]) -> Test:
+        """The pseudo-property `associations.{objectType}`: records that are associated with one of the given ids."""
+        ids = given.get("values") if given.get("operator") == "IN" else [_value(given, "value")]
+        if given.get("operator") not in ("EQ", "IN") or not isinstance(ids, list):
+            raise invalid_request(f"{given.get('operator')} is not an operator of associations")
+        wanted = {str(each) for each in ids}
+        of = self.objects.associations.of
+        return lambda record: any(each.id in wanted for each in of(End(kind, record["id"]), other))
 
     def _searchable(self, kind: ObjectType, name: str) -> Property:
         definition = self.records.catalog.find(kind, name)

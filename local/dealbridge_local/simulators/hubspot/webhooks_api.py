@@ -43,6 +43,10 @@ class WebhooksApi:
                 return Response.of(200, {"results": [_show(each) for each in self._events.subscriptions.values()]})
             case "POST", ("subscriptions",):
                 return Response.of(201, _show(self._subscribe(call.body)))
+            case "POST", ("subscriptions", "batch", "update"):
+                switched = [self._switch(str(each.get("id")), bool(each.get("active"))) for each in call.inputs]
+                shown = {"status": "COMPLETE", "results": [_show(each) for each in switched]}
+                return Response.of(200, {**shown, "startedAt": SEEDED_AT, "completedAt": SEEDED_AT})
             case "GET", ("subscriptions", subscription_id):
                 return Response.of(200, _show(self._find(subscription_id)))
             case "PATCH", ("subscriptions", subscription_id):

@@ -21,8 +21,9 @@ from dealbridge.ports import InboundEventError, InboundRequest
 from dealbridge.transport.tokens import BearerAuth, Token
 
 JOURNAL_SCOPES = (
-    "developer.webhooks_journal.read developer.webhooks_journal.subscriptions.read "
-    "developer.webhooks_journal.subscriptions.write"
+    "developer.webhooks_journal.read",
+    "developer.webhooks_journal.subscriptions.read",
+    "developer.webhooks_journal.subscriptions.write",
 )
 FRESH_SECONDS = 300
 """A signed call older than this, or so far ahead of our clock, is refused; HubSpot's own client checks only age."""
@@ -69,7 +70,7 @@ def api_auth(connection: str, base_url: str, options: HubSpotOptions, secret: Hu
 
 
 def journal_auth(connection: str, base_url: str, options: HubSpotOptions, secret: HubSpotSecret) -> httpx.Auth:
-    form = {"grant_type": "client_credentials", "scope": JOURNAL_SCOPES}
+    form = {"grant_type": "client_credentials", "scope": " ".join((*JOURNAL_SCOPES, *options.journal_scopes))}
     return _granted(connection, base_url, options, secret, form)
 
 

@@ -30,6 +30,9 @@ class HubSpotOptions(BaseModel):
     are UTC's, and a spent allowance is asked for again every hour."""
     changes: Literal["search", "journal"] = "search"
     """Where changed deals are looked up: the search index, or the Webhooks Journal (needs an app)."""
+    journal_scopes: tuple[str, ...] = ()
+    """What the journal's token asks for beside the journal's own scopes: an app must be authorised for the records that
+    it subscribes to (H8), and whether the token has to name that is UNVERIFIED."""
     overlap_minutes: int = Field(default=60, ge=1)
     """Search looks back so far behind its cursor: its index lags and its order is loose (C9)."""
     look_back_days: int = Field(default=7, ge=1)
