@@ -94,6 +94,50 @@ def test_what_an_operation_needs_comes_before_it() -> None:
         stands.add(operation.identity)
 
 
+def test_an_account_under_a_new_parent_is_an_update_of_its_customer_and_a_creation_of_the_parent() -> None:
+    known = standing(a_won_deal(account=an_account(parent=an_account("001P"))))
+    bought = an_account(parent=an_account("001Q", name="Bought by"))
+    found = draft(a_won_deal(account=bought), known)
+
+    assert writes(found) == [("create", "customer"), ("update", "customer")]
+    made, moved = found.plan.writes
+    assert (made.key, made.record["name"], made.needs) == ("CUST-001Q", "Bought by", ())
+    assert (moved.key, paths(moved)) == ("CUST-001A", ["parent_key"])
+    assert [(each.before, each.after) for each in moved.changes] == [("CUST-001P", "CUST-001Q")]
+    # The new parent stands before the customer is put below it; the old one is nobody's to take away.
+    assert made.identity in moved.needs
+    assert writes(draft(a_won_deal(account=bought), carried_out(found.plan, known))) == []
+
+
+def test_an_account_under_a_parent_that_stands_is_one_update() -> None:
+    trees = (an_account(parent=an_account("001P")), an_account("001B", parent=an_account("001Q")))
+    known = {name: each for tree in trees for name, each in standing(a_won_deal(account=tree)).items()}
+    moved = draft(a_won_deal(account=an_account(parent=an_account("001Q"))), known)
+    assert [(each.key, paths(each)) for each in moved.plan.writes if each.kind is Kind.CUSTOMER] == [
+        ("CUST-001A", ["parent_key"])
+    ]
+
+
+def test_a_parent_in_the_middle_of_a_tree_that_moves_is_the_one_that_is_updated() -> None:
+    def tree(top: str) -> Any:
+        return an_account(parent=an_account("001P", parent=an_account(top)))
+
+    known = standing(a_won_deal(account=tree("001X")))
+    found = draft(a_won_deal(account=tree("001Y")), known)
+    assert [(each.action, each.key, paths(each)) for each in found.plan.writes[1:]] == [
+        (Action.UPDATE, "CUST-001P", ["parent_key"])
+    ]
+    assert (found.plan.writes[0].action, found.plan.writes[0].key) == (Action.CREATE, "CUST-001Y")
+
+
+def test_an_account_that_lost_its_parent_is_an_update_of_its_customer() -> None:
+    known = standing(a_won_deal(account=an_account(parent=an_account("001P"))))
+    found = draft(a_won_deal(account=an_account()), known)
+    (moved,) = found.plan.writes
+    assert (moved.action, moved.key, moved.needs) == (Action.UPDATE, "CUST-001A", ())
+    assert [(each.path, each.before, each.after) for each in moved.changes] == [("parent_key", "CUST-001P", None)]
+
+
 def test_records_that_the_erp_keeps_inside_others_travel_there() -> None:
     found = draft(a_won_deal(), capabilities=can(embeds=frozenset({Kind.TASK, Kind.SCHEDULE})))
     kinds = [operation.kind for operation in found.plan.operations]

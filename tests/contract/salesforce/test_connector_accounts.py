@@ -6,10 +6,12 @@ from email.utils import format_datetime
 import pytest
 
 from dealbridge.connectors.salesforce.system import Salesforce
+from dealbridge.domain.deal import Deal
+from dealbridge.mappings.expressions import evaluate
 from dealbridge.ports import InboundRequest
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 
-from .conftest import STATUS, Org, World
+from .conftest import MAPPING, STATUS, Org, World
 
 
 def _accounts(world: World, levels: int) -> list[str]:
@@ -59,6 +61,53 @@ def test_an_account_moved_below_another_is_news(world: World, salesforce: Salesf
     assert _polled(world, salesforce)[deal_id] == salesforce.read_deal(deal_id).revision
 
 
+def _lineage(salesforce: Salesforce, deal_id: str) -> list[str]:
+    """The names of the deal's canonical customer and its parents."""
+    read = salesforce.read_deal(deal_id)
+    document = evaluate(MAPPING["deal"], dict(read.document), named="fields")
+    key = {"crm": "salesforce", "opportunity": read.opportunity}
+    account = Deal.model_validate({**document, "key": key, "revision": read.revision}).account
+    return [each.name for each in account.lineage()] if account else []
+
+
+@pytest.mark.parametrize("level", [0, 2, 4])
+def test_an_account_of_the_tree_moved_below_another_moves_every_deal_under_it(
+    world: World, salesforce: Salesforce, level: int
+) -> None:
+    tree = _accounts(world, 5)
+    deals = [world.deal(AccountId=tree[0]), world.deal(AccountId=tree[level])]
+    world.deal(AccountId=world.org.account(Name="Other"))
+    above = world.org.account(Name="Bought by", ParentId=world.org.account(Name="Fund"))
+    world.org.clock.advance(minutes=20)
+    cursor = salesforce.changed_deals(None, world.org.clock()).cursor
+    world.org.clock.advance(minutes=20)
+
+    world.org.update("Account", tree[level], ParentId=above)
+
+    changed = _polled(world, salesforce, cursor)
+    assert changed == {each: salesforce.read_deal(each).revision for each in deals}
+    kept = [f"Level {4 - place}" for place in range(level + 1)]
+    assert _lineage(salesforce, deals[0]) == [*kept, "Bought by", "Fund"]
+    assert _lineage(salesforce, deals[1]) == [kept[-1], "Bought by", "Fund"]
+
+
+def test_an_account_that_loses_its_parent_is_news(world: World, salesforce: Salesforce) -> None:
+    tree = _accounts(world, 3)
+    deal_id = world.deal(AccountId=tree[0])
+    world.org.clock.advance(minutes=20)
+    cursor = salesforce.changed_deals(None, world.org.clock()).cursor
+    before = salesforce.read_deal(deal_id).revision
+    assert _lineage(salesforce, deal_id) == ["Level 2", "Level 1", "Level 0"]
+    world.org.clock.advance(minutes=20)
+
+    world.org.update("Account", tree[1], ParentId=None)
+
+    changed = _polled(world, salesforce, cursor)
+    assert changed == {deal_id: salesforce.read_deal(deal_id).revision}
+    assert changed[deal_id] != before
+    assert _lineage(salesforce, deal_id) == ["Level 2", "Level 1"]
+
+
 def test_two_edits_within_one_second_are_two_revisions(world: World, salesforce: Salesforce) -> None:
     account_id = world.org.account()
     deal_id = world.deal(AccountId=account_id)
@@ -79,6 +128,14 @@ def test_an_account_touched_in_what_no_deal_reads_is_no_news(world: World, sales
     world.org.update("Account", account_id, AccountNumber="scored again")
 
     assert _polled(world, salesforce)[deal_id] == before
+
+
+def test_no_account_stands_above_itself(world: World) -> None:
+    tree = _accounts(world, 3)
+    for above in tree[:2]:
+        refused = world.org.send("PATCH", f"sobjects/Account/{tree[1]}", {"ParentId": above})
+        assert world.org.refusal(refused) == (400, "CIRCULAR_DEPENDENCY", ["ParentId"])
+    assert world.org.read("Account", tree[1])["ParentId"] == tree[2]
 
 
 def test_accounts_that_are_not_watched_are_not_asked_for(world: World) -> None:

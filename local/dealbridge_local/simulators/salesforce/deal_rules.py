@@ -38,6 +38,7 @@ class Rules:
         self._now = now
         self._touch = touch
         self._before = {
+            "Account": self._account,
             "Contact": self._name_person,
             "Contract": self._contract,
             "Opportunity": self._opportunity,
@@ -82,6 +83,19 @@ class Rules:
             self._roll_up_schedules(record["OpportunityLineItemId"], user_id)
 
     # Before a save
+
+    def _account(self, old: Record | None, given: Mapping[str, Any], record: Record) -> None:
+        """No account stands above itself (DmlException CIRCULAR_DEPENDENCY)."""
+        above = record["ParentId"] if old else None
+        seen: set[str] = set()
+        while above and above not in seen:
+            if above == record["Id"]:
+                raise ApiError(
+                    400, "CIRCULAR_DEPENDENCY", "attempt to violate hierarchy constraints: [ParentId]", ["ParentId"]
+                )
+            seen.add(above)
+            parent = self._database.get("Account", above)
+            above = parent["ParentId"] if parent else None
 
     def _name_person(self, old: Record | None, given: Mapping[str, Any], record: Record) -> None:
         record["Name"] = " ".join(filter(None, (record["FirstName"], record["LastName"]))) or None

@@ -220,7 +220,7 @@ class HubSpotCrm:
     def find_status(self, opportunity: str) -> EngagementStatus | None:
         fields = self._options.status_fields
         params = {"properties": ",".join(fields.values())}
-        deal = self._json(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
+        deal = self._record(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
         return mapping.read_status(opportunity, deal["properties"], fields)
 
     def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
@@ -232,7 +232,7 @@ class HubSpotCrm:
         """
         names = [records.MODIFIED, *([self._key] if self._key else [])]
         params = {"properties": ",".join(names), "associations": f"{COMPANIES},{LINE_ITEMS}"}
-        deal = self._json(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
+        deal = self._record(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
         before = mapping.changed_at(deal, self._batch(LINE_ITEMS, self._line_ids(deal), [records.MODIFIED]))
         read = read_revision or self._revision(before, self._lineage(records.primary_company(deal)))
         key, values = mapping.status_key(opportunity), mapping.status_properties(status, self._options.status_fields)
@@ -240,7 +240,7 @@ class HubSpotCrm:
             written = self._upsert(opportunity, self._key, key, values)
         else:
             body = {"properties": {**values, **({self._key: key} if self._key else {})}}
-            written = self._json(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
+            written = self._record(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
         theirs = before > mapping.changed_of(read)
         return ExternalRef(
             connection=self._id,
@@ -266,7 +266,7 @@ class HubSpotCrm:
         for each in answer.get("errors") or ():
             raise error_of_entry(self._table, self._id, each)
         with after_write():
-            results: list[Record] = answer.get("results") or []
+            results = self._results(answer)
             if len(results) != 1:
                 raise TransientError(f"{self._id}: {len(results)} results for one record", connection=self._id)
             result = results[0]
@@ -297,7 +297,7 @@ class HubSpotCrm:
         params = {"properties": ",".join(self._names(kind))}
         if associations:
             params["associations"] = ",".join(associations)
-        return self._json(self._api.call("GET", self._path("objects", kind, record), params=params))
+        return self._record(self._api.call("GET", self._path("objects", kind, record), params=params))
 
     def _batch(self, kind: str, ids: Sequence[str], names: Iterable[str]) -> list[Record]:
         """Records in the order of their ids; those that are gone are left out."""
@@ -306,7 +306,7 @@ class HubSpotCrm:
             path = self._path("objects", kind, "batch", "read")
             answer = self._json(self._api.call("POST", path, body=records.read_body(chunk, names)))
             self._refuse(answer)
-            found.update({str(each["id"]): each for each in answer["results"]})
+            found.update({str(each["id"]): each for each in self._results(answer)})
         return [found[each] for each in ids if each in found]
 
     def _pairs(self, start: str, end: str, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -323,7 +323,7 @@ class HubSpotCrm:
             answer = self._json(self._api.call("POST", path, body=body))
             self._refuse(answer)
             inputs = inputs[records.ASSOCIATION_INPUTS :]
-            for result in answer["results"]:
+            for result in self._results(answer):
                 one = str(result["from"]["id"])
                 # An integer on the wire, text in the specification.
                 found += [(one, str(to["toObjectId"]), to.get("associationTypes") or []) for to in result["to"]]
@@ -333,13 +333,27 @@ class HubSpotCrm:
 
     def _search(self, kind: str, body: Mapping[str, Any]) -> tuple[list[Record], bool]:
         answer = self._json(self._api.call("POST", self._path("objects", kind, "search"), body=body))
-        return answer["results"], records.next_page(answer) is not None
+        return self._results(answer), records.next_page(answer) is not None
 
     def _refuse(self, answer: Record) -> None:
         """A multi-status answer may only say that something is not there. Raises what else an entry stands for."""
         for each in answer.get("errors") or ():
             if each.get("category") != records.NOT_FOUND:
                 raise error_of_entry(self._table, self._id, each)
+
+    def _results(self, answer: Record) -> list[Record]:
+        """The results of a batch or a search, which every such answer has."""
+        results = answer.get("results")
+        if not isinstance(results, list):
+            raise TransientError(f"{self._id}: the answer has no results", connection=self._id)
+        return results
+
+    def _record(self, response: httpx.Response) -> Record:
+        """One record, which has properties whatever was asked for."""
+        record = self._json(response)
+        if not isinstance(record.get("properties"), dict):
+            raise TransientError(f"{self._id}: the answer is no record", connection=self._id, outcome_unknown=True)
+        return record
 
     def _json(self, response: httpx.Response) -> Record:
         body = self._api.read(response)

@@ -149,10 +149,13 @@ class Salesforce:
         """The answer, and the body of each subrequest by its reference. Raises the first error among them."""
         body = {"allOrNone": False, "compositeRequest": [request.content() for request in requests]}
         response = self._client.call("POST", f"{self._data}/composite", body=body)
-        answers = self._part(self._client.read(response), "compositeResponse")
+        told = self._part(self._client.read(response), "compositeResponse")
+        answers = {str(self._part(answer, "referenceId")): answer for answer in told}
         bodies = {}
-        for request, answer in zip(requests, answers, strict=True):
-            status, content = self._part(answer, "httpStatusCode"), self._part(answer, "body")
+        for request in requests:
+            answer = self._part(answers, request.reference)
+            # A write that answers 204 has no body.
+            status, content = int(self._part(answer, "httpStatusCode")), answer.get("body")
             if status >= 400:
                 failed = httpx.Response(status, content=dump_json(content))
                 raise self._explained(OUTCOMES.error(self._connection.id, failed))
@@ -181,7 +184,9 @@ class Salesforce:
         """The rows of a query's first page and of those that follow."""
         rows = list(self._part(page, "records"))
         while not self._part(page, "done"):
-            page = self._client.read(self._client.call("GET", self._part(page, "nextRecordsUrl")))
+            # A path; of a whole URL too only the path counts, so that the token stays with the org's host.
+            url = httpx.URL(self._part(page, "nextRecordsUrl"))
+            page = self._client.read(self._client.call("GET", url.raw_path.decode()))
             rows += self._part(page, "records")
         return rows
 
