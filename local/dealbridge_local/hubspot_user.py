@@ -44,6 +44,12 @@ class HubSpotUser:
         above = [_to(parent, _CHILD_TO_PARENT)] if parent else []
         return self.create("companies", above, name=name, **properties)
 
+    def put_below(self, company: str, parent: str) -> None:
+        self._call("PUT", f"{OBJECTS}/companies/{company}/associations/companies/{parent}", [_type(_CHILD_TO_PARENT)])
+
+    def take_from(self, company: str, parent: str) -> None:
+        self._call("DELETE", f"{OBJECTS}/companies/{company}/associations/companies/{parent}")
+
     def open_deal(
         self,
         name: str,

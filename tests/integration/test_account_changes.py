@@ -197,6 +197,34 @@ def test_an_active_deal_keeps_up_with_its_account_and_polls_come_to_rest(world: 
     assert customer.record.model_dump()["name"] == "Seine et Marne Usines"
 
 
+def test_an_account_bought_by_another_moves_its_customer_below_the_buyers(world: World, sales: Sales) -> None:
+    group = sales.seller.create_account("Group", BillingCountry="France", Tax_Registrations__c=TAX)
+    account = _account(sales, Tax_Registrations__c=TAX, ParentId=group)
+    deal = sales.deal(account)
+    sales.settle()
+    assert _parents(world) == {"Group": None, "Seine Usines": "Group"}
+    buyer = sales.seller.create_account("Buyer", BillingCountry="France", Tax_Registrations__c=TAX)
+    sales.receive()
+    world.told.clear()
+
+    sales.seller.change("Account", account, ParentId=buyer)
+    assert poll("salesforce") == 1
+    assert sales.hinted() == [deal]
+    world.executions.play()
+    assert _parents(world) == {"Group": None, "Buyer": None, "Seine Usines": "Buyer"}
+
+    sales.seller.change("Account", account, ParentId=None)
+    sales.settle()
+    assert _parents(world) == {"Group": None, "Buyer": None, "Seine Usines": None}
+
+
+def _parents(world: World) -> dict[str, str | None]:
+    """Customer → parent, by name, as the ERP holds them."""
+    customers = [record.record.model_dump() for record in world.erp.of(Kind.CUSTOMER)]
+    names = {each["key"]: each["name"] for each in customers}
+    return {each["name"]: names.get(each["parent_key"]) for each in customers}
+
+
 def test_an_event_whose_poll_has_failed_is_given_back(world: World, sales: Sales) -> None:
     account = _account(sales)
     deal = sales.deal(account)

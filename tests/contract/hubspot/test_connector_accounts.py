@@ -131,6 +131,20 @@ def test_an_old_deal_whose_line_was_changed_last_has_the_revision_of_its_reading
     assert sweep(line, cursor)[0] == {deal: line.crm.read_deal(deal).revision}
 
 
+def test_a_deal_that_changes_along_with_its_company_is_given_once(line: Line) -> None:
+    hub = line.hub
+    (acme,) = tree(hub, 1)
+    deal = sold_to(hub, acme)
+    hub.line(deal)
+    hub.clock.advance(minutes=1)
+    cursor, given, more = None, list[str](), True
+    while more:
+        page = line.crm.changed_deals(cursor, hub.clock())
+        cursor, more = page.cursor, page.more
+        given += [each for each, _ in page.deals]
+    assert given == [deal]
+
+
 def test_companies_that_are_not_watched_are_not_asked_for(hub: Hub) -> None:
     line = Line(hub, watch_companies=False)
     (acme,) = tree(hub, 1)
@@ -196,7 +210,8 @@ def test_a_group_of_many_companies_is_read_in_few_calls(line: Line) -> None:
     found, _ = sweep(line, cursor)
 
     assert set(found) == deals
-    assert len(line.paths) == 3 + 8  # three searches; two levels down, deals, their lines, and companies up
+    # Three searches; two levels down, deals, their lines; deals once more, their companies, and two levels up.
+    assert len(line.paths) == 3 + 9
 
 
 @pytest.mark.parametrize(

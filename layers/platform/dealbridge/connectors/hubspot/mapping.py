@@ -203,8 +203,8 @@ class Cursor:
     """Where the next read of changes begins.
 
     A sweep reads changed companies, then line items, then deals, each from `since` on, a page at a time: `at` and
-    `after` say from which moment, less the first `after` of it. `newest` is what the lines told: deal → the newest
-    change of its lines. `began` is when the sweep began; the next one looks back from there. `offset` is the last
+    `after` say from which moment, less the first `after` of it. `newest` is what the first two told: deal → the newest
+    change known. `began` is when the sweep began; the next one looks back from there. `offset` is the last
     entry of the journal, empty before its first; None while searching.
     """
 

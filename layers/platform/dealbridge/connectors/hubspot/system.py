@@ -130,12 +130,10 @@ class HubSpotCrm:
 
     def _searched(self, cursor: Cursor, now: Instant) -> ChangedDeals:
         """One page, one search: there are only about five a second, and what was read is kept by the cursor."""
-        if cursor.kind == COMPANIES:
-            if self._options.watch_companies:
-                return self._searched_companies(cursor, now)
+        if cursor.kind == COMPANIES and not self._options.watch_companies:
             cursor = cursor.to(LINE_ITEMS, {}, now)
-        if cursor.kind == LINE_ITEMS:
-            return self._searched_lines(cursor, now)
+        if cursor.kind != DEALS:
+            return self._searched_related(cursor, now)
         won = records.once_won(self._options.status_fields.get("status"))
         page, more = self._search(DEALS, cursor.page_body(won))
         changed = {str(each["id"]): mapping.modified_at(each) for each in page}
@@ -148,22 +146,18 @@ class HubSpotCrm:
         overlap = timedelta(minutes=self._options.overlap_minutes)
         return ChangedDeals(self._revisions(changed), str(cursor.next_sweep(now, overlap)))
 
-    def _searched_companies(self, cursor: Cursor, now: Instant) -> ChangedDeals:
-        """Deals whose company, or one above it, was touched; their revisions tell whether in what we read."""
-        page, more = self._search(COMPANIES, cursor.page_body())
-        changed = self._changed_by_companies([str(each["id"]) for each in page])
-        following = cursor.onward(page, {}, now) if more else cursor.to(LINE_ITEMS, {}, now)
-        return ChangedDeals(self._revisions(changed), str(following), more=True)
-
-    def _searched_lines(self, cursor: Cursor, now: Instant) -> ChangedDeals:
-        page, more = self._search(LINE_ITEMS, cursor.page_body())
-        newest = dict(cursor.newest)
-        _merge(newest, self._deals_of_lines({str(each["id"]): mapping.modified_at(each) for each in page}))
+    def _searched_related(self, cursor: Cursor, now: Instant) -> ChangedDeals:
+        """Deals of touched companies, or of changed lines: kept by the cursor, so that a deal is given once a sweep."""
+        page, more = self._search(cursor.kind, cursor.page_body())
+        touched = {str(each["id"]): mapping.modified_at(each) for each in page}
+        newest, companies = dict(cursor.newest), cursor.kind == COMPANIES
+        _merge(newest, self._changed_by_companies(list(touched)) if companies else self._deals_of_lines(touched))
         given: dict[str, str] = {}
         if len(newest) > records.DEALS_KEPT:
             given, newest = self._changed_by_lines(newest), {}
-        following = cursor.onward(page, newest, now) if more else cursor.to(DEALS, newest, now)
-        return ChangedDeals(self._revisions(given), str(following), more=True)
+        following = LINE_ITEMS if companies else DEALS
+        then = cursor.onward(page, newest, now) if more else cursor.to(following, newest, now)
+        return ChangedDeals(self._revisions(given), str(then), more=True)
 
     def _deals_of_lines(self, modified: Mapping[str, str]) -> dict[str, str]:
         """Deal → the newest time of change of these lines. A line's change does not touch its deal."""
