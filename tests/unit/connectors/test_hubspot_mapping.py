@@ -172,6 +172,17 @@ def test_a_deal_event_is_a_hint_in_either_format() -> None:
         (
             {
                 "subscriptionType": "object.associationChange",
+                "associationTypeId": 20,
+                "fromObjectTypeId": "0-8",
+                "toObjectTypeId": "0-3",
+                "fromObjectId": 8,
+                "toObjectId": 7,
+            },
+            ["7"],
+        ),
+        (
+            {
+                "subscriptionType": "object.associationChange",
                 "associationType": "CONTACT_TO_COMPANY",
                 "fromObjectId": 8,
                 "toObjectId": 7,
@@ -204,12 +215,11 @@ def test_a_body_that_is_no_list_of_events_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("missing", ["objectId", "occurredAt", "subscriptionType", "objectTypeId"])
-def test_an_event_without_its_fields_is_refused(missing: str) -> None:
+def test_an_event_of_an_unknown_form_asks_for_a_poll_and_costs_the_others_nothing(missing: str) -> None:
     event = _event()
     del event[missing]
-    with pytest.raises(InboundEventError) as refused:
-        mapping.hints([event], (), None)
-    assert refused.value.status == 400
+    found = mapping.hints([event, _event(objectId=7), event], (), None)
+    assert [each.opportunity for each in found] == [None, "7"]
 
 
 # Milestones

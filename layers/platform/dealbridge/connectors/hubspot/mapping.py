@@ -300,7 +300,7 @@ def hints(events: Iterable[Mapping[str, Any]], ours: Collection[str], portal_id:
     Left out: other accounts (`portal_id`), other object types, and changes of our own properties (`ours`), which are
     echoes of our status writes. `eventId` "is not guaranteed to be unique" (H6), and one save is an event for each
     property: a hint is therefore known by account, deal and `occurredAt`. A changed line or company says nothing of
-    its deals: that is left to the poll (opportunity None).
+    its deals, nor does an event of a form that we do not know: that is left to the poll (opportunity None).
     """
     found: dict[str, InboundHint] = {}
     for event in events:
@@ -313,7 +313,8 @@ def hints(events: Iterable[Mapping[str, Any]], ours: Collection[str], portal_id:
                 hint = _hint(deal, event)
                 found.setdefault(hint.event_id, hint)
         except (KeyError, TypeError, ValueError, OverflowError):
-            raise InboundEventError(400, f"event {event.get('subscriptionType')!r}: a field is missing") from None
+            # HubSpot signed it. A refusal would have the whole batch sent again for a day, and no event of it read.
+            found.setdefault(content_hash(dict(event))[:40], InboundHint(None, content_hash(dict(event))[:40]))
     return list(found.values())
 
 
@@ -324,14 +325,13 @@ def _deals(event: Mapping[str, Any]) -> list[str | None]:
     """The deals that one event speaks of; None for a deal that it does not name."""
     scope, _, what = str(event["subscriptionType"]).partition(".")
     if what == "associationChange":
-        # Named by the pair: DEAL_TO_LINE_ITEM or LINE_ITEM_TO_DEAL.
-        start, _, end = str(event["associationType"]).partition("_TO_")
-        if start == "DEAL":
+        start, end = _ends(event)
+        if start == DEAL_TYPE:
             return [str(int(event["fromObjectId"]))]
-        if end == "DEAL":
+        if end == DEAL_TYPE:
             return [str(int(event["toObjectId"]))]
         # A company got another parent, or none: all deals below it may be meant.
-        return [None] if start == end == "COMPANY" else []
+        return [None] if start == end == COMPANY_TYPE else []
     kind = event["objectTypeId"] if scope == "object" else _TYPES.get(scope)
     if kind == LINE_ITEM_TYPE:
         return [None]
@@ -344,6 +344,14 @@ def _deals(event: Mapping[str, Any]) -> list[str | None]:
         ids = [event["newObjectId"], event["primaryObjectId"], *event["mergedObjectIds"]]
         return list(dict.fromkeys(str(int(each)) for each in ids))
     return [str(int(event["objectId"]))]
+
+
+def _ends(event: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The two object types of an association: by their ids, or named by the pair (DEAL_TO_LINE_ITEM)."""
+    if event.get("fromObjectTypeId") and event.get("toObjectTypeId"):
+        return str(event["fromObjectTypeId"]), str(event["toObjectTypeId"])
+    start, _, end = str(event["associationType"]).lower().partition("_to_")
+    return _TYPES.get(start), _TYPES.get(end)
 
 
 def _hint(deal: str | None, event: Mapping[str, Any]) -> InboundHint:

@@ -374,7 +374,7 @@ class Journal:
 
     def subscribe(self) -> None:
         """Makes the subscriptions that are missing; the journal tells nothing of what was before."""
-        standing = self._reader.read(self._reader.call("GET", self._path("subscriptions")))["results"]
+        standing = self._results(self._reader.call("GET", self._path("subscriptions")))
         held = {
             (each.get("subscriptionType", "OBJECT"), each["objectTypeId"])
             for each in standing
@@ -383,6 +383,15 @@ class Journal:
         for body in self._wanted():
             if (body["subscriptionType"], body["objectTypeId"]) not in held:
                 self._reader.call("POST", self._path("subscriptions"), body=body)
+
+    def _results(self, response: httpx.Response) -> list[Record]:
+        answer = self._reader.read(response)
+        results = answer.get("results") if isinstance(answer, dict) else None
+        if not isinstance(results, list):
+            raise TransientError(
+                f"{self._reader.connection}: the journal's answer has no results", connection=self._reader.connection
+            )
+        return results
 
     def _wanted(self) -> Iterator[Record]:
         portal_id, ours = self._options.portal_id or 0, set(self._options.status_fields.values())
@@ -399,7 +408,7 @@ class Journal:
         """The entries after an offset, or from the earliest on. Raises RecordMissingError for one that has expired."""
         position = ("batch", offset, "next") if offset else ("batch", "earliest")
         response = self._reader.call("GET", self._path("journal", *position, str(records.JOURNAL_ENTRIES)))
-        entries = self._reader.read(response)["results"] if response.content else []
+        entries = self._results(response) if response.content else []
         page = JournalPage(
             entries[-1]["currentOffset"] if entries else None, more=len(entries) == records.JOURNAL_ENTRIES
         )
