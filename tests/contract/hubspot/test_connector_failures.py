@@ -63,10 +63,14 @@ def test_signals_and_what_they_mean(
     line: Line, fault: dict[str, Any], error: type[DealbridgeError], wait: float | None, unknown: bool
 ) -> None:
     deal_id = line.hub.deal()
-    line.hub.simulator.add_fault(kind="status", method="PATCH", **fault)
-    with pytest.raises(error) as refused:
+    # The first status is written by a PATCH, every other one by an upsert.
+    for method, path in (("PATCH", "objects"), ("POST", "batch/upsert")):
+        line.hub.simulator.add_fault(kind="status", method=method, path=path, **fault)
+        with pytest.raises(error) as refused:
+            line.crm.write_status(deal_id, status())
+        assert (refused.value.retry_after, refused.value.outcome_unknown) == (wait, unknown)
+        line.hub.simulator.clear_faults()
         line.crm.write_status(deal_id, status())
-    assert (refused.value.retry_after, refused.value.outcome_unknown) == (wait, unknown)
 
 
 def test_a_body_that_is_cut_off_leaves_the_outcome_unknown(line: Line) -> None:
