@@ -173,6 +173,16 @@ def test_a_deal_that_hubspot_makes_anew_is_taken_away_again(line: Line) -> None:
     assert [each["id"] for each in hub.get("deals")["results"]] == [deal_id]
 
 
+def test_the_deal_itself_is_never_taken_away_whatever_an_upsert_says_of_it(line: Line) -> None:
+    hub = line.hub
+    deal_id = won_deal(hub)
+    line.crm.write_status(deal_id, status())
+    body = {"results": [{"id": deal_id, "new": True, "properties": {}, "updatedAt": "2026-11-23T18:00:00Z"}]}
+    hub.simulator.add_fault(kind="status", status=201, body=body, path="batch/upsert")
+    assert line.crm.write_status(deal_id, status(message="2")).id == deal_id
+    assert [each["id"] for each in hub.get("deals")["results"]] == [deal_id]
+
+
 def test_a_merged_deal_gets_a_key_of_its_own(line: Line) -> None:
     hub = line.hub
     first, second = won_deal(hub), won_deal(hub)

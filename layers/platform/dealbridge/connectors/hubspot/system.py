@@ -97,7 +97,7 @@ class HubSpotCrm:
     # Changed deals
 
     def changed_deals(self, cursor: str | None, now: Instant) -> ChangedDeals:
-        """Won or once won deals changed since the cursor, changes of their lines included."""
+        """Won or once won deals changed since the cursor, changes of their lines and companies included."""
         since = Cursor.parse(cursor)
         if self._journal is None:
             return self._searched(since or self._look_back(now), now)
@@ -264,9 +264,9 @@ class HubSpotCrm:
             if len(results) != 1:
                 raise TransientError(f"{self._id}: {len(results)} results for one record", connection=self._id)
             result = results[0]
-            if result.get("new"):
-                self._api.call("DELETE", self._path("objects", DEALS, str(result["id"])))
-            if result.get("new") or str(result["id"]) != opportunity:
+            if str(result["id"]) != opportunity:
+                if result.get("new"):
+                    self._api.call("DELETE", self._path("objects", DEALS, str(result["id"])))
                 raise RecordMissingError(f"{self._id}: deal {opportunity} is no longer there", connection=self._id)
         return result
 
