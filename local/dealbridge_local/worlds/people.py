@@ -192,7 +192,7 @@ class People:
     def _rename_account(self, deal: Deal) -> Act:
         """A change of the account is no change of its deals: only the poll tells which ones it concerns."""
         self._of(deal).rename_account(deal.account, f"Account renamed {self._chance.randrange(1000)}")
-        yield from self._tell_hubspot(deal)
+        yield 0.0
 
     def _move_account(self, deal: Deal) -> Act:
         """The buyer is sold to another group, or becomes independent."""
@@ -201,15 +201,6 @@ class People:
             group = seller.open_account(f"Group {self._chance.randrange(1000)}", "Germany", "DE: DE811907980", None)
             yield self._chance.uniform(0, 3)
         seller.move_account(deal.account, group)
-        yield from self._tell_hubspot(deal)
-
-    def _tell_hubspot(self, deal: Deal) -> Act:
-        """HubSpot's companies change without a sign at their deals: somebody touches those."""
-        if deal.key.crm == "hubspot":
-            for each in self.deals:
-                if each.account == deal.account:
-                    yield from self._touch(each)
-        yield 0.0
 
     def _change_contact(self, deal: Deal) -> Act:
         """Nothing tells that a contact has changed: somebody touches each deal that it concerns."""

@@ -65,8 +65,11 @@ def unaccounted(book: Book, evidence: Evidence) -> Iterator[str]:
             yield f"{deal}: event {event_id} is in run {run['number']}, which never ended"
 
 
-def unsettled(book: Book, evidence: Evidence) -> Iterator[str]:
-    """Nothing is under way any more."""
+def unsettled(book: Book, evidence: Evidence, wanted: Mapping[str, set[str]]) -> Iterator[str]:
+    """Nothing is under way any more. `wanted`: deal → the shared records that it wants.
+
+    A customer that nobody wants any more may have been tried in vain: who wants it next looks it up first.
+    """
     yield from evidence.unfinished
     for deal, head in book.heads.items():
         for name in ("lease_run", "pending"):
@@ -76,7 +79,10 @@ def unsettled(book: Book, evidence: Evidence) -> Iterator[str]:
             yield f"{deal}: still running"
         if head["state"] == "active":
             for identity, item in book.records.items():
-                if "intent" in item and item["intent"]["deal"] == deal:
+                shared = str(item["pk"]).startswith("SHARED#")
+                if "intent" not in item or item["intent"]["deal"] != deal:
+                    continue
+                if not shared or identity in wanted.get(deal, ()):
                     yield f"{deal}: active, and the intent to write {identity} has no outcome"
 
 

@@ -55,7 +55,7 @@ def judge(evidence: Evidence) -> list[Broken]:
     look("retries_bounded", accounting.unbounded(book))
     look("audit_whole", accounting.audit_broken(book))
     look("circuit_respected", accounting.called_through_open_circuit(evidence))
-    look("everything_settles", accounting.unsettled(book, evidence))
+    look("everything_settles", accounting.unsettled(book, evidence, _shared_records(sales, books)))
     for sale in sales:
         deal = sale.deal
         head = book.heads.get(deal)
@@ -69,6 +69,21 @@ def judge(evidence: Evidence) -> list[Broken]:
         elif head["state"] == "parked":
             look("parked_with_cause", _parked(sale, books, book.exceptions.get(deal, [])))
     return found
+
+
+def _shared_records(sales: list[Sale], books: Books) -> dict[str, set[str]]:
+    """Deal → the customers and contacts that it wants, by identity."""
+    return {
+        sale.deal: {
+            f"{books.erp_of[entity]}/{identity}"
+            for entity in sale.entities
+            for identity in (
+                *(f"customer/CUST-{account.id}" for account in sale.accounts),
+                *(f"contact/CONT-{contact.id}" for contact in sale.contacts),
+            )
+        }
+        for sale in sales
+    }
 
 
 def _should_be_active(sale: Sale) -> Iterator[str]:
