@@ -210,16 +210,15 @@ def _redrive_letters(options: argparse.Namespace, stack: Mapping[str, str]) -> i
     from dealbridge.runs import redriving
 
     queue = stack[_DEAD_LETTER_QUEUES[options.dlq]]
-    rows = []
-    for letter in list(redriving.dead_letters(queue)):
-        chosen = not options.id or letter.id in options.id
-        destination = redriving.destination(letter)
-        if chosen:
-            rows.append({"id": letter.id, "goes to": str(destination), "body": letter.body[:80]})
-        if chosen and not options.dry_run:
-            redriving.redeliver(letter, queue, destination)
-        else:
-            redriving.put_back(letter, queue)
+    letters = list(redriving.dead_letters(queue))
+    chosen = [letter for letter in letters if not options.id or letter.id in options.id]
+    if options.dry_run:
+        shown = [(letter, redriving.destination(letter)) for letter in chosen]
+    else:
+        shown = list(redriving.redeliver(chosen, queue))
+    for letter in letters if options.dry_run else [each for each in letters if each not in chosen]:
+        redriving.put_back(letter, queue)
+    rows = [{"id": letter.id, "goes to": str(to), "body": letter.body[:80]} for letter, to in shown]
     if options.json:
         return _print_json({"dry_run": options.dry_run, "messages": rows})
     _print_table(("id", "goes to", "body"), rows)

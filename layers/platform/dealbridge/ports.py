@@ -46,6 +46,8 @@ class Write:
     codes: Mapping[str, Any] = field(default_factory=dict)
     refs: Mapping[str, ExternalRef] = field(default_factory=dict)
     """Our keys → the vendor's records."""
+    known: ExternalRef | None = None
+    """Where it stands as far as the ledger knows, with the parts that it was made of."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,11 @@ class RecordTarget(Protocol):
     """
 
     def find(self, write: Write) -> Found | None:
-        """The record under our key, or None. Never concludes from an eventually consistent index."""
+        """The record under our key, or None. Never concludes from an eventually consistent index.
+
+        A part that the ledger knows (`write.known`), that is no longer wanted and still stands, is part of what is
+        found.
+        """
 
     def lag(self, kind: Kind) -> timedelta:
         """How long `find` may miss a record that has just been made. Zero where that does no harm: the vendor itself

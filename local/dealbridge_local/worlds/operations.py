@@ -40,7 +40,4 @@ def causes(world: World) -> list[str]:
 
 
 def _deliver_again(queue: Queue) -> int:
-    letters = list(redriving.dead_letters(queue.url))
-    for letter in letters:
-        redriving.redeliver(letter, queue.url, redriving.destination(letter))
-    return len(letters)
+    return sum(1 for _ in redriving.redeliver(list(redriving.dead_letters(queue.url)), queue.url))

@@ -131,6 +131,7 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
         record=cast("Record", RECORD_TYPES[operation.kind].model_validate(operation.record)),
         codes=operation.codes,
         refs={identity.rsplit("/", 1)[1]: ref for identity, ref in needed.items()},
+        known=intent.known.ref if intent.known else None,
     )
     attempt = _Attempt(target, write, intent)
     try:
@@ -207,11 +208,19 @@ class _Attempt:
             if operation.action is not Action.CREATE:
                 raise RecordMissingError(f"{operation.identity} is no longer there", connection=operation.connection)
             return self._target.create(self._write), How.WRITTEN
+        ref = self._with_known_parts(found.ref)
         if operation.action is Action.WITHDRAW:
-            return self._target.withdraw(self._write, found.ref), How.WRITTEN
+            return self._target.withdraw(self._write, ref), How.WRITTEN
         if found.complete and not field_changes(_comparable(found.record), _comparable(self._write.record)):
-            return found.ref, How.FOUND
-        return self._target.update(self._write, found.ref, ()), How.WRITTEN
+            return ref, How.FOUND
+        return self._target.update(self._write, ref, ()), How.WRITTEN
+
+    def _with_known_parts(self, ref: ExternalRef) -> ExternalRef:
+        """What was read back names the parts that are wanted; those that the ledger knows besides stay known."""
+        known = self._write.known
+        if known is None or known.id != ref.id:
+            return ref
+        return ref.model_copy(update={"parts": {**known.parts, **ref.parts}})
 
     def _changes(self, before: Mapping[str, object]) -> Sequence[FieldChange]:
         """Against what is applied now, which another run may have changed since the plan; codes as planned."""

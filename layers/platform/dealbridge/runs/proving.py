@@ -95,7 +95,14 @@ def _read_back(
     near = {place.rsplit("/", 1)[1]: ref for place, ref in refs.items() if place.startswith(f"{connection}/")}
     try:
         found = target.find(
-            Write(kind=kind, key=str(item["key"]), record=record, codes=content.get("codes", {}), refs=near)
+            Write(
+                kind=kind,
+                key=str(item["key"]),
+                record=record,
+                codes=content.get("codes", {}),
+                refs=near,
+                known=refs.get(str(item["identity"])),
+            )
         )
     except DealbridgeError as error:
         return "unread", (error.message,)

@@ -120,13 +120,27 @@ def destination(letter: DeadLetter) -> Destination:
     raise ValueError(f"dead letter {letter.id}: it does not say where it was going; look at it in the queue")
 
 
-def redeliver(letter: DeadLetter, dead_letter_queue: str, to: Destination) -> None:
-    """Deliver a dead letter again, then remove it: twice is harmless, lost is not possible."""
+def redeliver(letters: Iterable[DeadLetter], dead_letter_queue: str) -> Iterator[tuple[DeadLetter, Destination]]:
+    """Deliver dead letters again, then remove them: twice is harmless, lost is not possible.
+
+    Letters that say the same to the same destination are delivered once: an hour without a CRM leaves a dozen failed
+    polls, and all at once they would keep one another from the CRM's search.
+    """
+    delivered: set[Destination] = set()
+    for letter in letters:
+        to = destination(letter)
+        if to not in delivered:
+            _deliver(to)
+            delivered.add(to)
+        aws.sqs().delete_message(QueueUrl=dead_letter_queue, ReceiptHandle=letter.receipt)
+        yield letter, to
+
+
+def _deliver(to: Destination) -> None:
     if to.queue:
         aws.sqs().send_message(QueueUrl=to.queue, MessageBody=to.payload)
     else:
         aws.any_client("lambda").invoke(FunctionName=to.function, InvocationType="Event", Payload=to.payload.encode())
-    aws.sqs().delete_message(QueueUrl=dead_letter_queue, ReceiptHandle=letter.receipt)
 
 
 def put_back(letter: DeadLetter, dead_letter_queue: str) -> None:

@@ -314,13 +314,39 @@ def read_project(write: Write, wanted: Project, held: Body, codes: Codes) -> Pro
             "currency": wanted.currency if held["ProjectCurrency"] == codes.currency else held["ProjectCurrency"],
             "start": day_of(held, "ProjectStartDate"),
             "end": day_of(held, "ProjectEndDate"),
-            "tasks": tuple(
-                _read_task(task, element)
-                for task in wanted.tasks
-                if (element := element_of(task, held, elements)) is not None
+            "tasks": (
+                *(
+                    _read_task(task, element)
+                    for task in wanted.tasks
+                    if (element := element_of(task, held, elements)) is not None
+                ),
+                *_left_open(write, wanted, elements),
             ),
         }
     )
+
+
+def _left_open(write: Write, wanted: Project, elements: Mapping[str, Body]) -> Iterator[Task]:
+    """Tasks that the ledger knows, that are no longer wanted, and whose elements are not blocked."""
+    known = {uuid: key for key, uuid in (write.known.parts if write.known else {}).items()}
+    keys = {task.key for task in wanted.tasks}
+    for number, element in elements.items():
+        key = known.get(element["ProjectElementUUID"])
+        if key is None or key in keys:
+            continue
+        once = Task(
+            key=key,
+            project_key=wanted.key,
+            number=0,
+            name=key,
+            service_line=number.removeprefix(f"{project_id(write.key)}-"),
+            start=wanted.start,
+            end=wanted.end,
+            budget=wanted.budget,
+        )
+        task = _read_task(once, element)
+        if not task.closed:
+            yield task
 
 
 def _read_task(wanted: Task, element: Body) -> Task:

@@ -312,12 +312,18 @@ class S4Hana:
 
         A customer is made once, by the first entity that sells to it; what the next one needs is added then.
         """
-        held = self._calls.entity(
-            _at(Kind.CUSTOMER, f"A_BusinessPartner({text(customer.id)})"), customers.CUSTOMER_EXPAND
-        )
-        missing = customers.admission(customer.id, held, codes)
-        self._calls.change(PARTNERS, missing)
+        missing = self._missing_of(customer, codes)
+        try:
+            self._calls.change(PARTNERS, missing)
+        except RejectedError:
+            # The order of another deal may have brought the same at the same moment.
+            if self._missing_of(customer, codes):
+                raise
         return bool(missing)
+
+    def _missing_of(self, customer: ExternalRef, codes: Codes) -> list[Change]:
+        address = _at(Kind.CUSTOMER, f"A_BusinessPartner({text(customer.id)})")
+        return customers.admission(customer.id, self._calls.entity(address, customers.CUSTOMER_EXPAND), codes)
 
     def _update_contract(
         self, write: Write, contract: Contract, ref: ExternalRef, only: set[str] | None
