@@ -56,7 +56,8 @@ def up(
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = local_engine.start(settings, say)
     simulators = vendors.start(settings.home, engine.endpoint_url, say).simulators
-    simulators["salesforce"]["credentials"]["webhook_secret"] = _webhook_secret(settings)
+    simulators["salesforce"]["credentials"]["webhook_secret"] = _kept(settings, "webhook-secret")
+    simulators["s4hana"]["credentials"]["webhook_authorization"] = f"Bearer {_kept(settings, 'event-mesh-token')}"
     _put_secrets(engine, simulators)
     source = str(simulators["salesforce"]["credentials"]["relay_source"])
     stack = local_engine.deploy(
@@ -88,6 +89,7 @@ def up(
     _write(settings.home / "endpoints.json", endpoints)
     _publish(engine, stack, connections, settings, say)
     _point_hubspot_at(simulators["hubspot"], f"{api}/events/hubspot")
+    _point_event_mesh_at(simulators["s4hana"], f"{api}/erp-events/s4hana")
     _warm_up(engine, stack, settings, say)
     return Platform(engine, endpoints)
 
@@ -121,9 +123,9 @@ def point_process_at(platform: Platform) -> None:
     } | environment_of(platform.stack)
 
 
-def _webhook_secret(settings: Settings) -> str:
-    """What signs requests to POST /events/salesforce: made once and kept while the platform runs."""
-    note = settings.scratch / "webhook-secret"
+def _kept(settings: Settings, name: str) -> str:
+    """A secret that we and a sender of webhooks agree upon: made once and kept while the platform runs."""
+    note = settings.scratch / name
     if not note.exists():
         note.touch(mode=0o600)
         note.write_text(token_urlsafe(32))
@@ -137,6 +139,15 @@ def _point_hubspot_at(described: Mapping[str, Any], target: str) -> None:
         f"{described['url']}/webhooks/v3/{credentials['app_id']}/settings",
         params={"hapikey": credentials["developer_api_key"]},
         json={"targetUrl": target},
+        timeout=30,
+    ).raise_for_status()
+
+
+def _point_event_mesh_at(described: Mapping[str, Any], target: str) -> None:
+    """What the administrator of Event Mesh sets once: the queue's webhook, and how it signs in there."""
+    httpx.post(
+        f"{described['url']}/__sim/actions/subscribe",
+        json={"url": target, "authorization": described["credentials"]["webhook_authorization"]},
         timeout=30,
     ).raise_for_status()
 
@@ -183,7 +194,7 @@ def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: 
     ]
 
     def invoke(name: str) -> None:
-        if any(part in name for part in ("ReceiveCrmEvent", "ParkDeadRun")):
+        if any(part in name for part in ("ReceiveCrmEvent", "ReceiveErpEvent", "ParkDeadRun")):
             return  # they take real events only
         event = {"Records": []} if "StartDealRun" in name else {} if "PollCrm" in name else WARM_UP
         client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
@@ -198,7 +209,7 @@ def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: 
 def _post_empty_event(engine: Engine, stack: Mapping[str, str], settings: Settings) -> None:
     """A signed request that speaks of no deal."""
     moment, body = str(int(time.time())), json.dumps({"event_id": "warm-up", "opportunity_ids": []}).encode()
-    signature = hmac.new(_webhook_secret(settings).encode(), f"{moment}.".encode() + body, "sha256").hexdigest()
+    signature = hmac.new(_kept(settings, "webhook-secret").encode(), f"{moment}.".encode() + body, "sha256").hexdigest()
     httpx.post(
         f"{engine.http_api_url(stack['HttpApiId'])}/events/salesforce",
         content=body,

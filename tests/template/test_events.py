@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import pytest
 
+from dealbridge.connectors import s4hana
 from dealbridge.connectors.salesforce import connect
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.hints import DealHint
-from dealbridge.ports import Crm, InboundEventError, InboundRequest
+from dealbridge.ports import Crm, EventSource, InboundEventError, InboundRequest
 from dealbridge.runs import applying, closing, planning, reading
 from dealbridge.steps import RunStep
 from dealbridge.transport import signatures
@@ -22,7 +23,7 @@ from tests.deployed import function_folders, state_machines, state_name
 EVENTS = REPOSITORY / "events"
 SAMPLES = sorted(path.relative_to(EVENTS) for path in EVENTS.rglob("*.json"))
 OF_STEPS = [path for path in SAMPLES if path.parts[0] != "sources"]
-NO_STEPS = {"poll_crm", "receive_crm_event", "start_deal_run", "park_dead_run"}
+NO_STEPS = {"poll_crm", "receive_crm_event", "receive_erp_event", "start_deal_run", "park_dead_run"}
 """Functions that are fed by something else than a state machine."""
 SECRET = "for tests only"
 
@@ -128,6 +129,16 @@ def test_a_webhook_is_taken_once_it_is_signed(salesforce: Crm) -> None:
     with pytest.raises(InboundEventError) as caught:
         salesforce.read_event(InboundRequest("POST", request.url, headers, body + b" ", now))
     assert caught.value.status == 401
+
+
+def test_an_erps_event_names_its_record() -> None:
+    connection = Connection(id="s4hana", system="s4hana", base_url="https://my1-api.s4hana.cloud.sap", secret="s")
+    erp = s4hana.connect(connection, {"username": "u", "password": "p", "webhook_authorization": SECRET}, Wire())
+    body = (EVENTS / "sources/s4hana_business_partner_changed.json").read_bytes()
+    url = "https://dealbridge.example/erp-events/s4hana"
+    request = InboundRequest("POST", url, {"authorization": SECRET}, body, datetime.now(UTC))
+    (hint,) = cast("EventSource", erp).read_event(request)
+    assert (hint.type, hint.id) == ("A_BusinessPartner", "1000667")
 
 
 def test_every_sample_of_a_source_is_read_here() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dealbridge.events import DEAL_CHANGED, SOURCE
-from dealbridge.runs import closing
+from dealbridge.runs import closing, noticing
 from dealbridge.settings import (
     BusSettings,
     EntranceSettings,
@@ -270,6 +270,7 @@ NEEDS: dict[str, tuple[type[Settings], ...]] = {
     "LedgerPolicy": (LedgerSettings,),
     "ReferencePolicy": (ReferenceSettings,),
     "BusPolicy": (BusSettings,),
+    "IdempotencyPolicy": (EntranceSettings,),
     "RunPolicy": (RunSettings,),
 }
 
@@ -302,8 +303,20 @@ def test_secrets_are_for_those_who_call_vendors() -> None:
     assert allowed == {
         *("ReceiveCrmEventFunction", "PollCrmFunction", "ReadDealFunction", "SyncCustomerFunction"),
         *("SyncProjectFunction", "SyncContractFunction", "SyncBillingFunction", "RequestStaffingFunction"),
-        "UpdateCrmFunction",
+        *("UpdateCrmFunction", "ReceiveErpEventFunction"),
     }
+
+
+def test_the_greeting_of_webhooks_is_answered_by_us_and_promises_what_the_api_lets_through() -> None:
+    """Where the API has CORS set up, it answers OPTIONS itself (API Gateway guide, HTTP APIs, CORS)."""
+    (api,) = (each["Properties"] for each in resources("AWS::Serverless::HttpApi").values())
+    assert "CorsConfiguration" not in api
+    assert api["DefaultRouteSettings"]["ThrottlingRateLimit"] * 60 >= noticing.EVENTS_PER_MINUTE
+    routes = [
+        (event["Properties"]["Method"], event["Properties"]["Path"])
+        for event in functions()["ReceiveErpEventFunction"]["Events"].values()
+    ]
+    assert sorted(routes) == [("OPTIONS", "/erp-events/{connection}"), ("POST", "/erp-events/{connection}")]
 
 
 def test_every_setting_is_given_to_somebody() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dealbridge import aws
-from dealbridge.domain.hints import DealHint
+from dealbridge.domain.hints import DealHint, ErpRecordChanged
 from dealbridge.errors import TransientError
 from dealbridge.settings import BusSettings
 
@@ -17,6 +17,7 @@ DEAL_CHANGED = "DealChanged"
 ENGAGEMENT_ACTIVATED = "EngagementActivated"
 ENGAGEMENT_AMENDED = "EngagementAmended"
 DEAL_PARKED = "DealParked"
+ERP_RECORD_CHANGED = "ErpRecordChanged"
 
 type Entry = tuple[str, Mapping[str, Any]]
 """(detail-type, detail)"""
@@ -24,6 +25,10 @@ type Entry = tuple[str, Mapping[str, Any]]
 
 def hint_entry(hint: DealHint) -> Entry:
     return DEAL_CHANGED, hint.model_dump(mode="json")
+
+
+def fact_entry(fact: ErpRecordChanged) -> Entry:
+    return ERP_RECORD_CHANGED, fact.model_dump(mode="json")
 
 
 def publish(entries: Sequence[Entry]) -> None:

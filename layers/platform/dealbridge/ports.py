@@ -192,10 +192,15 @@ class Crm(Protocol):
 
 @dataclass(frozen=True)
 class RecordHint:
-    """One record of an ERP or PSA that an inbound event speaks of, in the vendor's words."""
+    """One record of an ERP or PSA that an inbound event speaks of.
+
+    `type` and `id` are those of `ExternalRef`; `event` is what happened, in the vendor's words; `event_id` is unique
+    per event of the sender.
+    """
 
     type: str
     id: str
+    event: str
     event_id: str
     occurred_at: Instant | None = None
 

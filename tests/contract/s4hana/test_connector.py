@@ -1,5 +1,6 @@
 """The S/4HANA connector against the simulated tenant: promises of the port, calls counted, faults survived."""
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from dealbridge.errors import (
     ThrottledError,
     TransientError,
 )
-from dealbridge.ports import Found, InboundEventError, InboundRequest, Write
+from dealbridge.ports import Found, InboundEventError, InboundRequest, RecordHint, Write
 from dealbridge.rules.planning import field_changes
 from dealbridge.rules.reference import Codes
 from dealbridge.transport.client import Call, Wire
@@ -1073,7 +1074,7 @@ def event_request(world: World, **given: Any) -> InboundRequest:
     return InboundRequest(
         method=given.get("method", "POST"),
         url="https://dealbridge.example/events/s4hana",
-        headers={"authorization": given.get("authorization", "Basic ZXZlbnQ6bWVzaA==")},
+        headers={"authorization": given.get("authorization", "Basic ZXZlbnQ6bWVzaA=="), **given.get("headers", {})},
         body=given.get("body", str(sent).replace("'", '"').encode()),
         received_at=NOW,
     )
@@ -1088,13 +1089,58 @@ def listening() -> World:
 
 def test_an_event_names_the_record(listening: World) -> None:
     [hint] = listening.erp.read_event(event_request(listening))
-    assert (hint.type, hint.id) == ("sap.s4.beh.businesspartner.v1.BusinessPartner.Created.v1", "1000140")
+    assert (hint.type, hint.id) == ("A_BusinessPartner", "1000140")
+    assert hint.event == "sap.s4.beh.businesspartner.v1.BusinessPartner.Created.v1"
     assert hint.event_id.startswith("/default/sap.s4.beh/244572008#")
     assert hint.occurred_at == NOW
 
 
-def test_a_greeting_is_no_event(listening: World) -> None:
-    assert listening.erp.read_event(event_request(listening, method="OPTIONS", body=b"")) == []
+def test_the_record_of_an_event_is_named_as_in_our_links(listening: World) -> None:
+    """By its key alone a later event finds what the ledger knows of the record."""
+    listening.simulator.events.sent.clear()
+    activate(listening, 4)
+    named = {(hint.type, hint.id) for event in listening.simulator.events.sent for hint in _read(listening, event)}
+    links = {(ref.type, ref.id) for ref in listening.refs.values()}
+    assert links <= named
+    element = {"ProjectElementUUID": "u2", "ProjectUUID": "u1"}
+    stem = "sap.s4.beh.enterpriseproject.v1.EnterpriseProject"
+    (hint,) = _read(listening, _cloud_event(f"{stem}.EntProjElmntChgd.v1", element))
+    assert (hint.type, hint.id) == ("A_EnterpriseProjectElement", "u2")
+    (custom,) = _read(listening, _cloud_event("acme.changed", element))
+    assert custom.type == custom.event == "acme.changed"
+
+
+def _cloud_event(kind: str, data: dict[str, str], **fields: str) -> dict[str, Any]:
+    return {"type": kind, "specversion": "1.0", "source": "/s", "id": "1", "data": data, **fields}
+
+
+def _read(world: World, event: Any) -> list[RecordHint]:
+    found: list[RecordHint] = world.erp.read_event(event_request(world, body=json.dumps(event).encode()))
+    return found
+
+
+def test_an_event_comes_in_any_of_the_three_modes(listening: World) -> None:
+    """CloudEvents, HTTP Protocol Binding, section 3."""
+    sent = listening.simulator.events.sent[-1]
+    (structured,) = _read(listening, sent)
+    attributes = {f"ce-{name}": str(sent[name]) for name in ("type", "specversion", "id", "time")}
+    binary = event_request(
+        listening,
+        headers={**attributes, "ce-source": sent["source"].replace("/", "%2F"), "content-type": "application/json"},
+        body=json.dumps(sent["data"]).encode(),
+    )
+    assert listening.erp.read_event(binary) == [structured]
+    assert [hint.event_id for hint in _read(listening, [sent, {**sent, "id": "2"}])] == [
+        structured.event_id,
+        f"{sent['source']}#2",
+    ]
+
+
+def test_an_event_without_a_time_or_zone_is_taken(listening: World) -> None:
+    (undated,) = _read(listening, _cloud_event("x", {"A": "1"}))
+    (naive,) = _read(listening, _cloud_event("x", {"A": "1"}, time="2026-03-02T09:00:00"))
+    assert undated.occurred_at is None
+    assert naive.occurred_at == datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -1104,6 +1150,10 @@ def test_a_greeting_is_no_event(listening: World) -> None:
         ({"authorization": ""}, 401),
         ({"body": b"not json"}, 400),
         ({"body": b"[]"}, 400),
+        ({"body": b'{"type": "x", "source": "s", "id": "1", "data": {"A": {"B": 1}}}'}, 400),
+        ({"body": b'{"type": "x", "source": "s", "id": "1", "data": {"A": "1"}, "time": "soon"}'}, 400),
+        ({"body": b'{"type": "x", "source": "s", "id": null, "data": {"A": "1"}}'}, 400),
+        ({"body": b'{"A": "1"}', "headers": {"ce-id": "1", "ce-source": "s"}}, 400),
         ({"body": b'{"type": "x", "source": "s", "id": "1", "data": {}}'}, 400),
         ({"body": b"x" * 70_000}, 413),
     ],

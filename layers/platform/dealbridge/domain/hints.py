@@ -1,9 +1,9 @@
-"""An event is a hint: it only says "look at deal X"."""
+"""An event is a hint: it only says "look at deal X", or "look at record Y"."""
 
 from enum import StrEnum
 
-from dealbridge.domain.keys import DealKey
-from dealbridge.domain.model import Instant, Model
+from dealbridge.domain.keys import ConnectionId, DealKey
+from dealbridge.domain.model import Instant, Model, Text
 
 
 class HintSource(StrEnum):
@@ -22,5 +22,20 @@ class DealHint(Model):
     source: HintSource
     event_id: str
     occurred_at: Instant | None = None
+    received_at: Instant
+    correlation_id: str
+
+
+class ErpRecordChanged(Model):
+    """Something happened to a record of an ERP or PSA: read it to know what. Told once per event of the sender."""
+
+    connection: ConnectionId
+    record_type: Text
+    """As in the links of the ledger: `ExternalRef.type`."""
+    id: Text
+    event: Text
+    """What happened, in the vendor's words."""
+    event_id: Text
+    at: Instant | None = None
     received_at: Instant
     correlation_id: str
