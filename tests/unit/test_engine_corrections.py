@@ -417,6 +417,27 @@ def test_an_http_api_has_the_routes_of_its_body() -> None:
     assert (integration["integrationType"], integration["integrationUri"]) == ("AWS_PROXY", "arn:function")
 
 
+def test_options_is_routed_unless_cors_is_configured() -> None:
+    """A webhook's greeting is OPTIONS, and is answered by a function."""
+    with_cors = an_api(hook={"options": {}})
+    without = {name: value for name, value in with_cors.items() if name != "x-amazon-apigateway-cors"}
+
+    def asked(body: dict[str, Any], path: str) -> tuple[int, bytes]:
+        api_id = created_api(body)
+        apigateway._integrations[api_id].clear()
+        headers, origin = {"origin": "https://a.example"}, ("000000000000", "eu-central-1")
+        answer = apigateway._handle_execute_in_scope(api_id, "$default", path, "OPTIONS", headers, b"", {}, *origin)
+        with pytest.raises(StopIteration) as done:  # nothing in it waits
+            answer.send(None)
+        status, _, content = done.value.value
+        return status, content
+
+    assert asked(with_cors, "/hook")[0] == 204
+    assert asked(without, "/nowhere") == (404, b'{"message":"Not Found"}')
+    # It comes as far as the integration, which is none here.
+    assert asked(without, "/hook") == (500, b'{"message": "No integration configured"}')
+
+
 def test_an_updated_body_replaces_the_routes() -> None:
     before, after = an_api(deals={"get": {}}), an_api(projects={"get": {}})
     api_id = created_api(before)

@@ -6,7 +6,7 @@ own: a template or state machine that works on the corrected engine is meant to 
 ``functions``  how Lambda reports errors, what a function can import, how many run at once
 ``states``     how Step Functions evaluates, retries, times out and names errors
 ``events``     partner events, and rules whose target is a function
-``templates``  state machines written in YAML, HTTP APIs described by an OpenAPI body
+``templates``  state machines written in YAML, HTTP APIs described by an OpenAPI body, their OPTIONS
 """
 
 from dealbridge_local.engine.corrections import events, functions, states, templates

@@ -1,5 +1,6 @@
 """CloudFormation: state machines written in YAML, HTTP APIs described by an OpenAPI body."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 from ministack.services import apigateway, stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from dealbridge_local.engine.corrections.wrapping import MinistackChangedError, wrap
+from dealbridge_local.engine.corrections.wrapping import MinistackChangedError, replace_once, wrap
 
 Original = Callable[..., Any]
 
@@ -23,6 +24,7 @@ def apply() -> None:
         update_api_with_its_routes,
     )
     wrap(apigateway, "_invoke_lambda_proxy", _PROXY_PARAMETERS, answer_500_for_a_failed_function)
+    route_options_without_cors()
     api = provisioners._RESOURCE_HANDLERS.get("AWS::ApiGatewayV2::Api", {})
     if not {"create", "update"} <= api.keys():
         raise MinistackChangedError("provisioners._RESOURCE_HANDLERS", "create and update of an HTTP API", str(api))
@@ -173,6 +175,22 @@ async def answer_500_for_a_failed_function(invoke: Original, *args: Any, **kwarg
     if status == 502 and b'"errorType"' in body and b'"errorMessage"' in body:
         return 500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}'
     return status, headers, body
+
+
+def route_options_without_cors() -> None:
+    """OPTIONS is a method like any other where the API has no CORS configuration.
+
+    API Gateway developer guide, "Configure CORS for HTTP APIs": it answers OPTIONS itself where CORS is configured.
+    MiniStack does so always, and refuses where it is not. The condition is changed in the function's source: it stands
+    before everything that could be wrapped.
+    """
+    original = apigateway._handle_execute_in_scope
+    if hasattr(original, "corrected_by"):
+        return
+    old, new = 'if method == "OPTIONS":', 'if method == "OPTIONS" and cors_cfg:'
+    source = replace_once(inspect.getsource(original), old, new, "apigateway._handle_execute_in_scope")
+    exec(compile(source, apigateway.__file__, "exec"), vars(apigateway))  # noqa: S102 (MiniStack's own code)
+    apigateway._handle_execute_in_scope.corrected_by = route_options_without_cors
 
 
 def _created(response: tuple[int, Any, bytes]) -> dict[str, Any]:
