@@ -7,13 +7,13 @@ longer knows it (403, `x-csrf-token: Required`: the change was not carried out),
 import re
 from collections.abc import Generator
 from datetime import timedelta
-from http.cookies import SimpleCookie
 
 import httpx
 
 from dealbridge import clock
+from dealbridge.connectors.s4hana.outcomes import OUTCOMES
 from dealbridge.connectors.s4hana.settings import Options, Secret
-from dealbridge.errors import AccessError, TransientError
+from dealbridge.errors import AccessError, ThrottledError, TransientError
 from dealbridge.transport.tokens import BearerAuth, Token
 
 TOKEN_PATH = "/sap/bc/sec/oauth2/token"  # noqa: S105 (a path)
@@ -97,17 +97,17 @@ class SessionAuth(httpx.Auth):
         root = url.copy_with(raw_path=f"{service[0] if service else url.path}/".encode())
         fetch = httpx.Request("GET", root, headers={"x-csrf-token": "fetch", "Accept": "application/json"})
         response = yield from self._signed(fetch)
-        token = response.headers.get("x-csrf-token", "")
-        if response.is_success and token and token.lower() != "required":
-            self._token = token
+        if response.is_success:
+            # A service without the check gives none; one with it says so when it is written to.
+            token = response.headers.get("x-csrf-token", "")
+            self._token = "" if token.lower() == "required" else token
             self._cookies = _cookies_of(response)
             return
-        if response.status_code >= 500 or response.status_code == 429:
-            raise TransientError(
-                f"{self.connection}: no CSRF token, HTTP {response.status_code}",
-                connection=self.connection,
-                status=response.status_code,
-            )
+        error = OUTCOMES.error(self.connection, response)
+        # Nothing was written: the change is not sent yet.
+        error.outcome_unknown = False
+        if isinstance(error, TransientError | ThrottledError):
+            raise error
         raise AccessError(
             f"{self.connection}: no CSRF token, HTTP {response.status_code}; "
             "check the communication user, its password and the communication arrangement of this service",
@@ -116,8 +116,13 @@ class SessionAuth(httpx.Auth):
         )
 
     def _stamp(self, request: httpx.Request) -> None:
-        request.headers["x-csrf-token"] = self._token or ""
-        request.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        for name, value in (
+            ("x-csrf-token", self._token),
+            ("Cookie", "; ".join(f"{name}={value}" for name, value in self._cookies.items())),
+        ):
+            request.headers.pop(name, None)
+            if value:
+                request.headers[name] = value
 
 
 def _wants_token(response: httpx.Response) -> bool:
@@ -125,10 +130,6 @@ def _wants_token(response: httpx.Response) -> bool:
 
 
 def _cookies_of(response: httpx.Response) -> dict[str, str]:
-    """All name=value pairs, whatever their attributes: the token is worth nothing without one of them."""
-    cookies = {}
-    for header in response.headers.get_list("set-cookie"):
-        jar: SimpleCookie = SimpleCookie()
-        jar.load(header)
-        cookies.update({name: morsel.coded_value for name, morsel in jar.items()})
-    return cookies
+    """All name=value pairs as they came, whatever their attributes: the token is worth nothing without one of them."""
+    pairs = (header.partition(";")[0].partition("=") for header in response.headers.get_list("set-cookie"))
+    return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}

@@ -1,7 +1,8 @@
 """The calls that the connector makes: collections page by page, entities, creations, change sets."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -10,6 +11,7 @@ from dealbridge.connectors.s4hana.odata import (
     Body,
     Change,
     MalformedBatchError,
+    entities,
     read_batch,
     results,
     write_batch,
@@ -18,6 +20,9 @@ from dealbridge.connectors.s4hana.outcomes import OUTCOMES
 from dealbridge.connectors.s4hana.records import ODATA
 from dealbridge.errors import TransientError
 from dealbridge.transport.client import VendorClient
+from dealbridge.transport.outcomes import written
+
+_SERVICES = "/sap/opu/odata/"
 
 
 class ODataCalls:
@@ -32,21 +37,25 @@ class ODataCalls:
         found: list[Body] = []
         response = self._client.call("GET", path, params=query)
         while True:
-            page = self.content(response)
+            page = self._shown(response)
             found += results(page)
-            following = page.get("__next")
+            following = page.get("__next") if isinstance(page, dict) else None
             if not following:
                 return found
-            # Only path and query: the address may be one that a proxy hides.
-            split = urlsplit(str(following))
-            response = self._client.call("GET", f"{split.path}?{split.query}")
+            response = self._client.call("GET", _below_host(path, str(following)))
 
     def entity(self, path: str, expand: str | None = None) -> Body:
         """An entity that must be there. Raises RecordMissingError."""
         return self.content(self._client.call("GET", path, params={"$expand": expand} if expand else None))
 
     def post(self, path: str, body: Body) -> Body:
-        return self.content(self._client.call("POST", path, body=body))
+        """The entity made, as the answer shows it; read where the answer only says where it is."""
+        response = self._client.call("POST", path, body=body)
+        location = response.headers.get("location")
+        if response.content.strip() or not location:
+            return self.content(response)
+        with written():
+            return self.entity(_below_host(path, location))
 
     def change(self, service: str, changes: Sequence[Change]) -> list[httpx.Response]:
         """All changes or none, in one call; the outer 202 says nothing (A2.6)."""
@@ -70,11 +79,18 @@ class ODataCalls:
         return answers
 
     def content(self, response: httpx.Response) -> Body:
+        shown = self._shown(response)
+        if not isinstance(shown, dict):
+            raise self._unreadable(response, "`d` is no entity")
+        return shown
+
+    def _shown(self, response: httpx.Response) -> Any:
+        """An entity, or a collection: with `results`, or bare as in OData 1.0."""
         content = self._client.read(response)
         shown = content.get("d") if isinstance(content, dict) else None
-        if not isinstance(shown, dict):
+        if not isinstance(shown, dict | list):
             raise self._unreadable(response, "no `d`")
-        return shown
+        return entities(shown)
 
     def _unreadable(self, response: httpx.Response, why: str) -> TransientError:
         return TransientError(
@@ -83,3 +99,13 @@ class ODataCalls:
             status=response.status_code,
             outcome_unknown=True,
         )
+
+
+def _below_host(path: str, address: str) -> str:
+    """Path and query of an address that an answer to `path` gives; the host may be one that a proxy hides.
+
+    What a proxy has put before the services is ours to put, once (`base_url`).
+    """
+    split = urlsplit(urljoin(path, address))
+    below = split.path[max(split.path.find(_SERVICES), 0) :]
+    return f"{below}?{split.query}" if split.query else below

@@ -63,13 +63,19 @@ def differing(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> Body:
         if name in NUMBERS:
             return number_of(held, name) == Decimal(value)
         at = day_of(held, name)
-        return bool((day(at) if at else held.get(name)) == value)
+        return day(at) == value if at else _is(held, name, value)
 
     return {name: value for name, value in wanted.items() if not same(name, value)}
 
 
 def is_like(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(held.get(name) == value for name, value in wanted.items())
+    return all(_is(held, name, value) for name, value in wanted.items())
+
+
+def _is(held: Mapping[str, Any], name: str, value: Any) -> bool:
+    """What is null or left out is empty, or false."""
+    known = held.get(name)
+    return bool((type(value)() if known is None and value is not None else known) == value)
 
 
 def path_of(entity: Body) -> str:

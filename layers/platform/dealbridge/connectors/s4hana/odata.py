@@ -12,9 +12,11 @@ import httpx
 
 type Body = dict[str, Any]
 
-_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
+_TICKS = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:T.*)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOUNDARY = "dealbridge"
+_BOUNDARY_GIVEN = re.compile(r'boundary=(?:"([^"]+)"|([^";\s]+))', re.IGNORECASE)
 _CRLF = "\r\n"
 
 
@@ -33,9 +35,11 @@ def day(value: date) -> str:
 
 
 def day_of(body: Mapping[str, Any], name: str) -> date | None:
-    """The day of a DateTime property; None where it is empty."""
-    found = _DATE.fullmatch(str(body.get(name) or ""))
-    return (_EPOCH + timedelta(milliseconds=int(found[1]))).date() if found else None
+    """The day of a DateTime property, in either form; None where it is empty."""
+    value = str(body.get(name) or "")
+    if found := _TICKS.fullmatch(value):
+        return (_EPOCH + timedelta(milliseconds=int(found[1]))).date()
+    return date.fromisoformat(found[1]) if (found := _ISO.fullmatch(value)) else None
 
 
 def number_of(body: Mapping[str, Any], name: str) -> Decimal:
@@ -44,6 +48,24 @@ def number_of(body: Mapping[str, Any], name: str) -> Decimal:
         return Decimal(str(body.get(name) or 0))
     except InvalidOperation:
         return Decimal(0)
+
+
+class Entity(dict[str, Any]):
+    """What SAP answers: a field that is null or left out reads as the empty text, which SAP itself sends for nothing.
+
+    `get` tells what the answer says.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.get(name)
+        return "" if value is None else value
+
+
+def entities(value: Any) -> Any:
+    """JSON objects as entities, all the way down."""
+    if isinstance(value, dict):
+        return Entity({name: entities(each) for name, each in value.items()})
+    return [entities(each) for each in value] if isinstance(value, list) else value
 
 
 def rows(body: Mapping[str, Any] | None, name: str) -> list[Body]:
@@ -132,16 +154,18 @@ def read_batch(response: httpx.Response) -> list[httpx.Response]:
 
 
 def _parts(content_type: str, content: str, request: httpx.Request) -> Iterable[httpx.Response]:
-    boundary = re.search(r'boundary="?([^";]+)', content_type)
+    boundary = _BOUNDARY_GIVEN.search(content_type)
     if not boundary:
         raise MalformedBatchError("no boundary")
-    pieces = re.split(rf"(?:^|\r\n)--{re.escape(boundary[1].strip())}(?=\r\n|--)", content)
+    # A delimiter is a line of its own: another boundary, or a body, may begin with the same letters.
+    delimiter = re.escape((boundary[1] or boundary[2]).strip())
+    pieces = re.split(rf"(?m)(?:^|\r?\n)--{delimiter}(?=(?:--)?[ \t]*\r?$|--\Z)", content)
     if len(pieces) < 3 or not pieces[-1].startswith("--"):
         raise MalformedBatchError("no parts")
     for piece in pieces[1:-1]:
-        headers, inside = _split(piece.removeprefix(_CRLF))
+        headers, inside = _split(piece.partition("\n")[2])
         kind = headers.get("content-type", "")
-        if kind.startswith("multipart/mixed"):
+        if kind.lower().startswith("multipart/mixed"):
             yield from _parts(kind, inside, request)
         else:
             yield _answer(inside, request)
@@ -149,7 +173,7 @@ def _parts(content_type: str, content: str, request: httpx.Request) -> Iterable[
 
 def _answer(content: str, request: httpx.Request) -> httpx.Response:
     inside = content.lstrip()
-    status = re.match(r"HTTP/1\.1 (\d{3})", inside)
+    status = re.match(r"HTTP/[\d.]+ (\d{3})", inside)
     if not status:
         raise MalformedBatchError("no status line")
     headers, body = _split(inside)
@@ -158,6 +182,8 @@ def _answer(content: str, request: httpx.Request) -> httpx.Response:
 
 
 def _split(content: str) -> tuple[dict[str, str], str]:
-    head, _, body = content.partition(_CRLF + _CRLF)
-    pairs = (line.partition(":") for line in head.split(_CRLF) if ":" in line)
+    """Headers and body. Line ends are CRLF, and what sends bare line feeds is understood as well (RFC 9112, 2.2)."""
+    head, *rest = re.split(r"\r?\n\r?\n", content, maxsplit=1)
+    body = rest[0] if rest else ""
+    pairs = (line.partition(":") for line in head.splitlines() if ":" in line)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}, body

@@ -14,6 +14,7 @@ from dealbridge.connectors.s4hana.events import read_event
 from dealbridge.connectors.s4hana.odata import (
     Body,
     Change,
+    Entity,
     guid,
     rows,
     tag_of,
@@ -39,7 +40,7 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact, Customer
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConflictError, RejectedError
+from dealbridge.errors import ConflictError, RejectedError, TransientError
 from dealbridge.ports import Found, InboundRequest, RecordHint, Write
 from dealbridge.transport.client import VendorClient, Wire
 from dealbridge.transport.outcomes import written
@@ -134,12 +135,13 @@ class S4Hana:
         body = customers.new_customer(write, customer, codes)
         parent = needed(write, customer.parent_key or "") if self._wants_parent(customer, codes) else None
         held = self._calls.post(RESOURCES[Kind.CUSTOMER].path, body)
+        ref = self._ref(Kind.CUSTOMER, held, _uuid_of(held))
         with written():
             if customers.shows_customer(held):
-                self._calls.change(PARTNERS, customers.admission(held["BusinessPartner"], held, codes))
+                self._calls.change(PARTNERS, customers.admission(ref.id, held, codes))
             if parent is not None:
-                self._relate(parent.id, held["BusinessPartner"], codes)
-        return self._ref(Kind.CUSTOMER, held, _uuid_of(held))
+                self._relate(parent.id, ref.id, codes)
+        return ref
 
     def _update_customer(
         self, write: Write, customer: Customer, ref: ExternalRef, only: set[str] | None
@@ -198,9 +200,10 @@ class S4Hana:
     def _create_contact(self, write: Write, contact: Contact) -> ExternalRef:
         company = needed(write, contact.customer_key)
         held = self._calls.post(RESOURCES[Kind.CONTACT].path, mapping.new_contact(write, contact, self._codes(write)))
+        ref = self._ref(Kind.CONTACT, held)
         with written():
-            self._introduce(contact, company.id, held["BusinessPartner"])
-        return self._ref(Kind.CONTACT, held)
+            self._introduce(contact, company.id, ref.id)
+        return ref
 
     def _update_contact(self, write: Write, contact: Contact, ref: ExternalRef, only: set[str] | None) -> ExternalRef:
         company = needed(write, contact.customer_key)
@@ -265,7 +268,7 @@ class S4Hana:
         answers = self._calls.change(PROJECTS, changes)
         made = [self._calls.content(answer) for answer in answers if answer.status_code == 201]
         elements = [*rows(held, "to_EnterpriseProjectElement"), *(each for each in made if "ProjectElement" in each)]
-        held = {**held, "to_EnterpriseProjectElement": elements}
+        held = Entity({**held, "to_EnterpriseProjectElement": elements})
         return self._ref(Kind.PROJECT, held, mapping.parts_of(project, held, ref.parts))
 
     def _release(self, held: Body) -> Iterator[Change]:
@@ -303,9 +306,11 @@ class S4Hana:
             if not self._admit(needed(write, contract.customer_key), codes):
                 raise
             held = self._calls.post(path, body)
+        ref = self._ref(Kind.CONTRACT, held)
         with written():
-            parts = billing.parts_of(contract, held, codes, {})
-        return self._ref(Kind.CONTRACT, held, parts)
+            if len(billing.items_of(held)) < len(contract.lines):
+                held = self._calls.entity(_at(Kind.CONTRACT, f"A_SalesOrder({text(ref.id)})"), billing.ORDER_EXPAND)
+        return ref.model_copy(update={"parts": billing.parts_of(contract, held, codes, {})})
 
     def _admit(self, customer: ExternalRef, codes: Codes) -> bool:
         """Whether the customer lacked this legal entity's company code or sales area, and has them now.
@@ -375,6 +380,12 @@ class S4Hana:
 
     def _ref(self, kind: Kind, body: Body, parts: Mapping[str, str] | None = None) -> ExternalRef:
         resource = RESOURCES[kind]
+        if not body.get(resource.id):
+            raise TransientError(
+                f"{self._connection.id}: an answer names no {resource.id}",
+                connection=self._connection.id,
+                outcome_unknown=True,
+            )
         number = str(body[resource.number])
         return ExternalRef(
             connection=self._connection.id,
@@ -393,4 +404,5 @@ def _at(kind: Kind, path: str) -> str:
 
 def _uuid_of(held: Body) -> dict[str, str]:
     """Projects name their customer by it."""
-    return {"uuid": str(held["BusinessPartnerUUID"])}
+    uuid = held.get("BusinessPartnerUUID")
+    return {"uuid": str(uuid)} if uuid else {}
