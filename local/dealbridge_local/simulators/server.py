@@ -74,6 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._drop()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815 (the server's names)
+    do_MERGE = _serve  # noqa: N815 (an update of OData V2)
 
     def _chunked(self) -> bytes:
         parts = []

@@ -28,10 +28,16 @@ def simulator() -> S4HanaSimulator:
 
 
 @pytest.fixture
-def connect(simulator: S4HanaSimulator) -> Iterator[Connect]:
-    with serving(simulator) as url, requests.Session() as session:
-        credentials = simulator.credentials()
+def session(simulator: S4HanaSimulator) -> Iterator[requests.Session]:
+    credentials = simulator.credentials()
+    with requests.Session() as session:
         session.auth = (credentials["username"], credentials["password"])
+        yield session
+
+
+@pytest.fixture
+def connect(simulator: S4HanaSimulator, session: requests.Session) -> Iterator[Connect]:
+    with serving(simulator) as url:
 
         def client(service: str) -> Any:
             root = f"{url}/sap/opu/odata/sap/{service}/"
@@ -107,6 +113,193 @@ def test_a_change_with_the_tag_it_was_read_with(connect: Connect) -> None:
     with pytest.raises(HttpError) as refused:
         stale.execute()
     assert refused.value.response.status_code == 412
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "MERGE"])
+def test_a_change_by_each_method_of_version_two(connect: Connect, method: str) -> None:
+    """MERGE is the method of OData V2 that clients of SAP's services send unless told otherwise."""
+    partners = connect(PARTNERS).entity_sets.A_BusinessPartner
+    created = partners.create_entity().set(**a_customer(SearchTerm2="KEPT")).execute()
+    change = partners.update_entity(created.BusinessPartner, method=method).set(SearchTerm1="NEW")
+    change.add_headers({"If-Match": created.etag})
+    change.execute()
+    read = partners.get_entity(created.BusinessPartner).execute()
+    assert (read.SearchTerm1, read.SearchTerm2) == ("NEW", "" if method == "PUT" else "KEPT")
+
+
+@pytest.mark.parametrize(
+    ("service", "tag", "status", "text"),
+    [
+        (PARTNERS, None, 428, "If-Match missing"),
+        (ORDERS, None, 428, "If-Match missing"),
+        (PROJECTS, None, 428, "If-Match missing"),
+        (PROJECTS, 'W/"20260101090000"', 500, "ASSERTION_FAILED"),
+        (PROJECTS, "*", 204, ""),
+    ],
+)
+def test_which_tag_a_change_needs(connect: Connect, service: str, tag: str | None, status: int, text: str) -> None:
+    made = made_in(connect, service)
+    name, field = {
+        PARTNERS: ("A_BusinessPartner", {"SearchTerm1": "X"}),
+        ORDERS: ("A_SalesOrder", {"PurchaseOrderByCustomer": "X"}),
+        PROJECTS: ("A_EnterpriseProject", {"ProjectDescription": "X"}),
+    }[service]
+    change = getattr(connect(service).entity_sets, name).update_entity(made.entity_key).set(**field)
+    if tag is not None:
+        change.add_headers({"If-Match": tag})
+    if status == 204:
+        change.execute()
+        return
+    with pytest.raises(HttpError) as refused:
+        change.execute()
+    assert refused.value.response.status_code == status
+    assert text in refused.value.response.text
+
+
+def made_in(connect: Connect, service: str) -> Any:
+    """A partner, an order or a project."""
+    partners = connect(PARTNERS).entity_sets.A_BusinessPartner
+    if service == PROJECTS:
+        return connect(PROJECTS).entity_sets.A_EnterpriseProject.create_entity().set(**a_project()).execute()
+    partner = partners.create_entity().set(**a_customer()).execute()
+    if service == PARTNERS:
+        return partner
+    body = an_order_body(partner.BusinessPartner, an_order_item())
+    return connect(ORDERS).entity_sets.A_SalesOrder.create_entity().set(**body).execute()
+
+
+def test_deep_inserts_show_what_came_with_them_and_navigation_reads_the_same(connect: Connect) -> None:
+    order = made_in(connect, ORDERS)
+    orders = connect(ORDERS).entity_sets.A_SalesOrder
+    (item,) = order.nav("to_Item").get_entities().execute()
+    assert (item.SalesOrderItem, item.NetAmount, item.RequestedQuantity) == ("10", "25000.00", "1")
+    plan = item.nav("to_BillingPlan").execute()
+    tree = "to_Item/to_BillingPlan/to_BillingPlanItem,to_Item/to_PricingElement,to_Partner"
+    read = orders.get_entity(order.SalesOrder).expand(tree).execute()
+    (date,) = read.to_Item[0].to_BillingPlan.to_BillingPlanItem
+    assert date.BillingPlan == plan.BillingPlan
+    assert (date.BillingPlanBillingDate, date.BillingPlanAmount) == (datetime(2026, 3, 31, tzinfo=UTC), "25000.00")
+    assert {each.PartnerFunction for each in read.to_Partner} >= {"SP"}
+    project = connect(PROJECTS).entity_sets.A_EnterpriseProject.create_entity().set(**a_project()).execute()
+    elements = project.nav("to_EnterpriseProjectElement").get_entities().execute()
+    assert {each.ProjectElement for each in elements} == {"PRJ-1", "PRJ-1-1", "PRJ-1-2"}
+    projects = connect(PROJECTS).entity_sets.A_EnterpriseProject
+    team = projects.get_entity(project.ProjectUUID).expand("to_EntProjTeamMember/to_EntProjEntitlement").execute()
+    assert [each.to_EntProjEntitlement[0].ProjectRoleType for each in team.to_EntProjTeamMember] == ["YP_RL_0001"]
+
+
+def test_records_are_made_and_deleted_below_others(connect: Connect) -> None:
+    partners = connect(PARTNERS)
+    customer = partners.entity_sets.A_BusinessPartner.create_entity().set(**a_customer()).execute()
+    below = customer.nav("to_BusinessPartnerTax")
+    number = below.create_entity().set(BPTaxType="DE0", BPTaxNumber="DE811907980").execute()
+    assert number.BusinessPartner == customer.BusinessPartner
+    assert below.get_entities().count().execute() == 1
+    key = {"BusinessPartner": customer.BusinessPartner, "BPTaxType": "DE0"}
+    partners.entity_sets.A_BusinessPartnerTaxNumber.delete_entity(**key).execute()
+    with pytest.raises(HttpError) as gone:
+        partners.entity_sets.A_BusinessPartnerTaxNumber.get_entity(**key).execute()
+    assert gone.value.response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"SearchTerm1__startswith": "AC"}, 2),
+        ({"SearchTerm1__endswith": "ME"}, 2),
+        ({"SearchTerm1__contains": "CM"}, 2),
+        ({"BusinessPartner__in": ["1000140", "77"]}, 1),
+        ({"BusinessPartner__gte": "1000141", "SearchTerm1": "ACME"}, 1),
+        ({"CreationDate__lt": datetime(2020, 1, 1, tzinfo=UTC)}, 0),
+        ({"BusinessPartnerIDByExtSystem": "001XX0000ABCDEFAA1"}, 1),
+    ],
+)
+def test_filters_as_the_client_writes_them(connect: Connect, given: dict[str, Any], found: int) -> None:
+    partners = connect(PARTNERS).entity_sets.A_BusinessPartner
+    partners.create_entity().set(**a_customer(BusinessPartnerIDByExtSystem="001Xx0000AbCdEfAA1")).execute()
+    partners.create_entity().set(**a_customer()).execute()
+    assert len(partners.get_entities().filter(**given).execute()) == found
+    assert partners.get_entities().filter(**given).count().execute() == found
+
+
+def test_filters_over_amounts_moments_and_ids(connect: Connect) -> None:
+    order = made_in(connect, ORDERS)
+    orders = connect(ORDERS).entity_sets.A_SalesOrder
+    for text in (
+        "TotalNetAmount gt 24999.99M",
+        f"SalesOrder eq '{order.SalesOrder}' and not (PurchaseOrderByCustomer eq 'X')",
+        "CreationDate ge datetime'2020-01-01T00:00:00' and LastChangeDateTime ge datetimeoffset'2020-01-01T00:00:00Z'",
+    ):
+        assert len(orders.get_entities().filter(text).execute()) == 1, text
+    project = made_in(connect, PROJECTS)
+    projects = connect(PROJECTS).entity_sets.A_EnterpriseProject
+    (found,) = projects.get_entities().filter(ProjectUUID=project.ProjectUUID).execute()
+    assert found.Project == "PRJ-1"
+
+
+def test_order_window_and_selection(connect: Connect) -> None:
+    partners = connect(PARTNERS).entity_sets.A_BusinessPartner
+    for _ in range(3):
+        partners.create_entity().set(**a_customer(to_Customer={})).execute()
+    ordered = partners.get_entities().filter(SearchTerm1="ACME").order_by("BusinessPartner desc")
+    assert [each.BusinessPartner for each in ordered.skip(1).top(1).execute()] == ["1000141"]
+    assert partners.get_entities().top(0).count(inline=True).execute().total_count >= 3
+    chosen = partners.get_entity("1000140").select("BusinessPartner,to_BusinessPartnerRole/BusinessPartnerRole")
+    shown = chosen.expand("to_BusinessPartnerRole").execute()
+    assert {each.BusinessPartnerRole for each in shown.to_BusinessPartnerRole} >= {"FLCU00", "FLCU01"}
+
+
+def test_a_change_set_of_a_versioned_service_with_changes_of_all_kinds(connect: Connect) -> None:
+    """`;v=0002` stands in the address of the batch, and its parts are relative to it."""
+    projects = connect(PROJECTS)
+    project = projects.entity_sets.A_EnterpriseProject.create_entity().set(**a_project()).execute()
+    changes = projects.create_changeset()
+    element = {"ProjectElement": "PRJ-1-9", "ProjectElementDescription": "More"}
+    changes.add_request(project.nav("to_EnterpriseProjectElement").create_entity().set(**element))
+    end = datetime(2027, 1, 31, tzinfo=UTC)
+    change = projects.entity_sets.A_EnterpriseProject.update_entity(project.ProjectUUID).set(ProjectEndDate=end)
+    change.add_headers({"If-Match": "*"})
+    changes.add_request(change)
+    batch = projects.create_batch()
+    batch.add_request(changes)
+    batch.add_request(projects.entity_sets.A_EnterpriseProject.get_entity(project.ProjectUUID))
+    (made, nothing), read = batch.execute()
+    assert (made.ProjectElement, nothing, read.ProjectEndDate) == ("PRJ-1-9", None, end)
+
+
+def test_a_token_is_worth_nothing_without_its_cookies(
+    connect: Connect, session: requests.Session, simulator: S4HanaSimulator
+) -> None:
+    """A client that forgets them, and one whose session has ended, are told to fetch another."""
+    partners = connect(PARTNERS).entity_sets.A_BusinessPartner
+
+    def refused() -> None:
+        with pytest.raises(HttpError) as caught:
+            partners.create_entity().set(**a_customer()).execute()
+        response = caught.value.response
+        assert (response.status_code, response.headers["x-csrf-token"]) == (403, "Required")
+        assert response.text == "CSRF token validation failed"
+
+    kept = session.cookies.copy()
+    session.cookies.clear()
+    refused()
+    session.cookies.update(kept)
+    partners.create_entity().set(**a_customer()).execute()
+    simulator.expire_tokens()
+    refused()
+    connect(PARTNERS)
+    partners.create_entity().set(**a_customer()).execute()
+
+
+def test_what_is_refused_says_why_in_the_details(connect: Connect) -> None:
+    partners = connect(PARTNERS).entity_sets.A_BusinessPartner
+    with pytest.raises(HttpError) as caught:
+        partners.create_entity().set(**a_customer(BusinessPartnerGrouping="NONE")).execute()
+    error = caught.value.response.json()["error"]
+    first, *_, last = error["innererror"]["errordetails"]
+    assert first["message"] == error["message"]["value"]
+    assert first["severity"] == "error"
+    assert last["code"] == "/IWBEP/CX_MGW_BUSI_EXCEPTION"
 
 
 def test_a_function_import(connect: Connect) -> None:
