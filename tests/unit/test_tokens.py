@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from dealbridge.errors import AccessError, TransientError
+from dealbridge.errors import AccessError, DealbridgeError, ThrottledError, TransientError
 from dealbridge.transport.tokens import BearerAuth, Token
 
 type Answer = Callable[[httpx.Request], httpx.Response]
@@ -113,12 +113,15 @@ def test_the_renewed_call_is_the_same_call() -> None:
     assert bodies == [b"first", b"second", b"second"]
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_token_endpoint_that_fails_is_transient(status: int) -> None:
-    vendor = Vendor(token=lambda _: httpx.Response(status))
-    with pytest.raises(TransientError) as caught:
+@pytest.mark.parametrize(("status", "error"), [(429, ThrottledError), (500, TransientError), (503, TransientError)])
+def test_a_token_endpoint_that_fails_is_waited_for_as_long_as_it_asks(
+    status: int, error: type[DealbridgeError]
+) -> None:
+    vendor = Vendor(token=lambda _: httpx.Response(status, headers={"Retry-After": "7"}))
+    with pytest.raises(error) as caught:
         calling(vendor, Auth()).get("/a")
     assert (caught.value.connection, caught.value.status, caught.value.outcome_unknown) == ("erp", status, False)
+    assert caught.value.retry_after == 7
 
 
 @pytest.mark.parametrize(

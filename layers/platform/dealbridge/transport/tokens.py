@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import httpx
 
 from dealbridge import clock
-from dealbridge.errors import AccessError, TransientError
+from dealbridge.errors import AccessError, ThrottledError, TransientError
+from dealbridge.transport.outcomes import retry_after
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ class BearerAuth(httpx.Auth, ABC):
     def _renew(self) -> Generator[httpx.Request, httpx.Response]:
         response = yield self.token_request()
         if response.status_code >= 500 or response.status_code == 429:
-            raise TransientError(
+            error = ThrottledError if response.status_code == 429 else TransientError
+            raise error(
                 f"{self.connection}: the token endpoint answered HTTP {response.status_code}",
                 connection=self.connection,
                 status=response.status_code,
+                retry_after=retry_after(response),
             )
         try:
             self._token = self.read_token(response) if response.is_success else None
