@@ -32,24 +32,10 @@ from tests.contract.s4hana.test_connector import (
     activate,
     eur,
 )
-
-type Rewrite = Callable[[httpx.Request, httpx.Response], httpx.Response]
+from tests.contract.suites.dialects import Another, Rewrite, with_text
 
 TYPED = frozenset({"__metadata", "__deferred", "__next", "__count"})
 AMOUNTS = frozenset({"NetAmount", "TotalNetAmount", "BillingPlanAmount", "RequestedQuantity", "ConditionRateValue"})
-
-
-class Another(httpx.BaseTransport):
-    """The simulator's answers as another server words them."""
-
-    def __init__(self, inner: httpx.BaseTransport, rewrite: Rewrite) -> None:
-        self._inner = inner
-        self._rewrite = rewrite
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
-        response.read()
-        return self._rewrite(request, response)
 
 
 def another(rewrite: Rewrite, base_url: str = ORIGIN, **switches: Any) -> World:
@@ -69,18 +55,13 @@ def in_bodies(change: Callable[[Any], Any]) -> Rewrite:
 
     def rewrite(request: httpx.Request, response: httpx.Response) -> httpx.Response:
         if response.text.startswith('{"d"'):
-            return _with(response, rewritten(response.text))
+            return with_text(response, rewritten(response.text))
         if request.url.path.endswith("$batch"):
             inside = re.sub(r'(?m)^\{"d".*\}(?=\r?$)', lambda found: rewritten(found[0]), response.text)
-            return _with(response, inside)
+            return with_text(response, inside)
         return response
 
     return rewrite
-
-
-def _with(response: httpx.Response, text: str) -> httpx.Response:
-    headers = [(name, value) for name, value in response.headers.multi_items() if name != "content-length"]
-    return httpx.Response(response.status_code, headers=headers, content=text.encode())
 
 
 def each_entity(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Rewrite:
@@ -148,7 +129,7 @@ def deferred(request: httpx.Request, response: httpx.Response) -> httpx.Response
         return response
     shown = json.loads(response.text)["d"]
     kept = {name: {"__deferred": {"uri": name}} if name.startswith("to_") else value for name, value in shown.items()}
-    return _with(response, json.dumps({"d": kept}))
+    return with_text(response, json.dumps({"d": kept}))
 
 
 def location_only(status: int) -> Rewrite:
@@ -167,7 +148,7 @@ def line_feeds(request: httpx.Request, response: httpx.Response) -> httpx.Respon
     if not request.url.path.endswith("$batch"):
         return response
     text = response.text.replace("\r\n", "\n").replace("HTTP/1.1", "HTTP/1.0")
-    changed = _with(response, text)
+    changed = with_text(response, text)
     boundary = response.headers["content-type"].partition("boundary=")[2]
     changed.headers["content-type"] = f'Multipart/Mixed; charset=utf-8; Boundary="{boundary}"'
     return changed
@@ -257,7 +238,7 @@ def test_addresses_in_answers_may_be_those_before_or_behind_a_proxy(seen_from: s
             request.url = httpx.URL(ORIGIN + path.removeprefix("/sap-prod"))
             request.headers["host"] = request.url.host
             response = self._inner.handle_request(request)
-            changed = _with(response, response.read().decode().replace(ORIGIN, seen_from))
+            changed = with_text(response, response.read().decode().replace(ORIGIN, seen_from))
             if "location" in changed.headers:
                 changed.headers["location"] = changed.headers["location"].replace(ORIGIN, seen_from)
             return location_only(201)(request, changed)

@@ -36,7 +36,7 @@ def outcomes(throttle_seconds: float) -> OutcomeTable:
     """The table. A 429 does not say how long to wait ("simply retry your request after a small delay")."""
     return OutcomeTable(
         rows=(
-            Row(422, DUPLICATE, errors.ConflictError),
+            Row(None, DUPLICATE, errors.ConflictError),
             Row(429, None, errors.ThrottledError, retry_after=throttle_seconds),
         ),
         read=read_signal,

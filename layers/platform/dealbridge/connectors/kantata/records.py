@@ -13,7 +13,8 @@ API = "/api/v1"
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Ids are texts; an account that answers with numbers means the same.
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     id: str
 
@@ -66,7 +67,12 @@ class ResourceRequest(_Shape):
 def results(body: Any) -> Iterator[Mapping[str, Any]]:
     """The objects that a read is about, in order; what was included beside them is left out ("Response Format")."""
     for result in body["results"]:
-        yield body[result["key"]][result["id"]]
+        yield body[result["key"]][str(result["id"])]
+
+
+def page_count(body: Any) -> int:
+    """Of how many pages this is one."""
+    return int((body.get("meta") or {}).get("page_count") or 1)
 
 
 def keyed(body: Any, key: str) -> Iterator[Mapping[str, Any]]:
@@ -76,12 +82,12 @@ def keyed(body: Any, key: str) -> Iterator[Mapping[str, Any]]:
     """
     values = body.get("custom_field_values") or {}
     for each in results(body):
-        held = (values.get(id_) for id_ in each.get("custom_field_value_ids") or ())
+        held = (values.get(str(id_)) for id_ in each.get("custom_field_value_ids") or ())
         if any(value and value.get("value") == key for value in held):
             yield each
 
 
 def included(body: Any, collection: str, id_: str | None) -> Mapping[str, Any] | None:
     """One object that came beside the results."""
-    found: Mapping[str, Any] | None = (body.get(collection) or {}).get(id_)
+    found: Mapping[str, Any] | None = (body.get(collection) or {}).get(str(id_))
     return found

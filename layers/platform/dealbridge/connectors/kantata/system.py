@@ -20,6 +20,7 @@ from dealbridge.connectors.kantata.records import (
     WorkspaceResource,
     included,
     keyed,
+    page_count,
     results,
 )
 from dealbridge.connectors.kantata.settings import Defaults, read_defaults, read_options, read_secret
@@ -112,7 +113,7 @@ class Kantata:
         field_id = self._options.project_key_field
         fields = mapping.new_project(project, write.codes, defaults, field_id, lead)
         (made,) = self._post("workspaces", "workspace", fields)
-        return self._project_ref(made["id"])
+        return self._project_ref(str(made["id"]))
 
     def _update_project(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
         project = cast("StaffingProject", write.record)
@@ -132,7 +133,7 @@ class Kantata:
         if not email or write.codes.get("manager"):
             return write.codes.get("manager")
         body = self._get("users", by_email_address=email, on_my_account="true")
-        found = [str(user["id"]) for user in results(body) if str(user["email_address"]).lower() == email.lower()]
+        found = [str(user["id"]) for user in results(body) if str(user.get("email_address")).lower() == email.lower()]
         found += [defaults.manager] if defaults.manager else []
         if not found:
             finding = Finding(
@@ -151,7 +152,7 @@ class Kantata:
         if user_id is None:
             return
         for page in self._pages("participations", workspace_id=workspace_id, include="user"):
-            held = next((each for each in results(page) if each.get("user_id") == user_id), None)
+            held = next((each for each in results(page) if str(each.get("user_id")) == user_id), None)
             if held is not None:
                 break
         else:
@@ -210,8 +211,8 @@ class Kantata:
         wanted = {mapping.ROLE, mapping.ALLOCATION} if reopening else mapping.aspects(changes)
         if mapping.ROLE in wanted:
             role = {"role_id": int(self._role(write)), "auto_update_label": True}
-            shown = next(results(self._put(f"workspace_resources/{ref.id}", "workspace_resource", role)))
-            ref = ref.model_copy(update={"number": shown.get("label")})
+            shown = next(results(self._put(f"workspace_resources/{ref.id}", "workspace_resource", role)), None)
+            ref = ref.model_copy(update={"number": shown.get("label")}) if shown else ref
         if mapping.ALLOCATION in wanted:
             self._reallocate(write, ref, request, defaults)
         return self._reopened(ref, defaults) if reopening else ref
@@ -269,7 +270,7 @@ class Kantata:
             ResourceRequest.model_validate(each)
             for page in self._pages("resource_requests", created_after=since, include="resource")
             for each in results(page)
-            if each.get("resource_id") == resource.id
+            if str(each.get("resource_id")) == resource.id
         ]
         return max(found, key=lambda request: (request.stands, request.created_at, int(request.id)), default=None)
 
@@ -342,7 +343,7 @@ class Kantata:
         number, pages = 1, 1
         while number <= pages:
             body = self._get(collection, page=str(number), **params)
-            pages = int(body["meta"]["page_count"])
+            pages = page_count(body)
             yield body
             number += 1
 
@@ -353,6 +354,5 @@ class Kantata:
         return self._send("PUT", path, singular, fields)
 
     def _send(self, method: str, path: str, singular: str, fields: Mapping[str, Any], **params: str) -> Any:
-        return self._client.read(
-            self._client.call(method, f"{API}/{path}", params=params or None, body={singular: fields})
-        )
+        answer = self._client.call(method, f"{API}/{path}", params=params or None, body={singular: fields})
+        return {"results": []} if answer.status_code == 204 else self._client.read(answer)

@@ -34,8 +34,8 @@ class CertificateAuth(BearerAuth):
 
     def read_token(self, response: httpx.Response) -> Token:
         body = response.json()
-        # Oracle's sample shows expires_in as a string; others have seen a number.
-        lasts = timedelta(seconds=int(body["expires_in"]))
+        # Oracle's sample shows expires_in as a string; others have seen a number. An hour is what it always says.
+        lasts = timedelta(seconds=int(body.get("expires_in") or 3600))
         return Token(str(body["access_token"]), clock.now() + lasts)
 
     def _assertion(self) -> str:

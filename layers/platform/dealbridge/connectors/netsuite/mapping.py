@@ -121,7 +121,7 @@ def tax_registrations(customer: Customer, held: Sequence[Body] = ()) -> Body | N
 
 def read_customer(write: Write, wanted: Customer, body: Body, codes: Codes) -> Customer:
     line = _billing_line(lines_of(body, "addressBook"))
-    address = (line or {}).get("addressBookAddress", {})
+    address = (line or {}).get("addressBookAddress") or {}
     registered = {id_of(each, "nexusCountry"): each for each in lines_of(body, "taxRegistration")}
     return wanted.model_copy(
         update={
@@ -279,7 +279,7 @@ def read_task(write: Write, wanted: Task, body: Body) -> Task:
         "hours": None if wanted.hours is None else plain(number_of(body, "estimatedWork")),
         "closed": is_closed(body),
     }
-    note = _TASK_NOTE.search(body.get("message", ""))
+    note = _TASK_NOTE.search(body.get("message") or "")
     if note:
         budget = Money(amount=Decimal(note[3]), currency=note[4])
         update |= {"number": int(note[1]), "service_line": note[2], "budget": budget}
