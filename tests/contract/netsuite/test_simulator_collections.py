@@ -76,3 +76,12 @@ def test_records_are_read_many_at_a_time_by_their_ids(tenant: Tenant) -> None:
     items = tenant.send("GET", "customer", params=params).json()["items"]
     assert [item["id"] for item in items] == [one, two]
     assert items[1]["companyName"] == "Beta"
+
+
+def test_a_collection_may_be_narrowed_to_ids(tenant: Tenant) -> None:
+    one, two, _ = tenant.customer(externalId="CUST-1"), tenant.customer(), tenant.customer()
+    page = tenant.send("GET", "customer", params={"ids": f"{two},eid:CUST-1"}).json()
+    assert [item["id"] for item in page["items"]] == [two, one]
+    assert (page["totalResults"], set(page["items"][0])) == (2, {"links", "id"})
+    missing = tenant.send("GET", "customer", params={"ids": f"{one},99999"})
+    assert tenant.refusal(missing)[:2] == (404, "NONEXISTENT_ID")

@@ -49,7 +49,8 @@ def test_a_person_needs_a_name_and_no_company(tenant: Tenant) -> None:
         ("customer", {"subsidiary": {"id": "1"}}, "Company Name"),
         ("customer", {"companyName": "Acme"}, "Primary Subsidiary"),
         ("contact", {}, "Contact, Subsidiary"),
-        ("job", {"subsidiary": {"id": "1"}}, "Project Name, Customer"),
+        ("job", {"subsidiary": {"id": "1"}}, "Project Name"),
+        ("job", {"companyName": "Rollout"}, "Subsidiary"),
         ("projectTask", {}, "Project, Name"),
         ("billingSchedule", {}, "Name"),
         ("salesOrder", {"item": {"items": [LINE]}}, "Customer"),
@@ -66,6 +67,27 @@ def test_a_missing_field_is_a_user_error(tenant: Tenant, kind: str, body: dict[s
 
     assert (error["status"], error["o:errorCode"]) == (400, "USER_ERROR")
     assert error["detail"].endswith(f"Please enter value(s) for: {labels}")
+
+
+def test_a_project_of_our_own_is_made_as_in_oracles_sample(tenant: Tenant) -> None:
+    """article_83090456314. Such a project has no customer, and nothing is sold for it."""
+    job = tenant.make("job", subsidiary="1", entityId="title", projectExpenseType="-2")
+    shown = tenant.read(f"job/{job}")
+    assert (shown["companyName"], shown["entityId"], shown["currency"]["refName"]) == ("title", "title", "USD")
+    assert "parent" not in shown
+    order = {"entity": {"id": job}, "item": {"items": [LINE]}}
+    assert tenant.send("POST", "salesOrder", order).status_code == 400
+    assert tenant.send("POST", f"job/{job}/!transform/salesOrder", {"item": {"items": [LINE]}}).status_code == 400
+    assert tenant.send("PATCH", f"job/{job}", {"comments": "Ours"}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "section"),
+    [("POST", "job", "15.5.1"), ("GET", "job/99", "15.5.5"), ("PUT", "job", "15.5.6")],
+)
+def test_a_refusal_names_the_section_of_its_status(tenant: Tenant, method: str, path: str, section: str) -> None:
+    """As in Oracle's sample of a 400 (section_156570709583)."""
+    assert tenant.send(method, path, {}).json()["type"].endswith(f"/rfc9110.html#section-{section}")
 
 
 def test_an_order_needs_a_line(tenant: Tenant) -> None:

@@ -14,7 +14,7 @@ _TITLES = {
     429: "Too Many Requests",
     500: "Internal Server Error",
 }
-_TYPE = "https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5"
+_TYPE = "https://www.rfc-editor.org/rfc/rfc9110.html#section-15."
 _MEDIA = "application/vnd.oracle.resource+json; type=error"
 
 
@@ -52,10 +52,22 @@ class Refusal(Exception):  # noqa: N818 (the vendor's answer, not a failure of t
     def body(self) -> dict[str, Any]:
         details = {"detail": self.detail, "o:errorCode": self.code}
         details |= {name: value for name, value in self.where.items() if value is not None}
-        return {"type": _TYPE, "title": self.title, "status": self.status, "o:errorDetails": [details]}
+        return {
+            "type": _TYPE + _section(self.status),
+            "title": self.title,
+            "status": self.status,
+            "o:errorDetails": [details],
+        }
 
     def response(self, *headers: tuple[str, str]) -> Response:
         return Response.of(self.status, self.body(), *headers, media=_MEDIA)
+
+
+def _section(status: int) -> str:
+    """The statuses stand in order; 429 is of another RFC."""
+    if status == 429:
+        return "5"
+    return f"5.{status - 399}" if status < 500 else f"6.{status - 499}"
 
 
 def nonexistent() -> Refusal:

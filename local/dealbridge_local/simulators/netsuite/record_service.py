@@ -218,8 +218,8 @@ def _sublist(
 
 def _list(account: Account, kind: RecordType, request: Request) -> Response:
     """Ids and links only, unless `expandRecords` asks for the records named by `ids` (article_0127092747)."""
+    named = [part.strip() for part in request.params.get("ids", "").split(",") if part.strip()]
     if _flag(request, "expandRecords"):
-        named = [part.strip() for part in request.params.get("ids", "").split(",") if part.strip()]
         if not named:
             raise invalid_parameter("The ids parameter is required with expandRecords.", "ids")
         expand = _flag(request, "expandSubResources")
@@ -227,7 +227,7 @@ def _list(account: Account, kind: RecordType, request: Request) -> Response:
         return Response.of(200, paged(account.link(kind.name), items, 0, MAX_PAGE), media=_COLLECTION)
     limit, offset = page_of(request)
     query = request.params.get("q")
-    chosen = account.all(kind.name)
+    chosen = [account.find(kind.name, each) for each in named] if named else account.all(kind.name)
     if query:
         predicate = filters.parsed(kind, query)
         chosen = [record for record in chosen if predicate(record)]

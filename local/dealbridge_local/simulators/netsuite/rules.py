@@ -181,17 +181,17 @@ def _relationship(account: Account, record: Record, before: Record | None) -> No
 
 
 def _job(account: Account, record: Record, before: Record | None) -> None:
-    _require(record, companyName="Project Name", parent="Customer")
+    if record.get("entityId"):
+        record.setdefault("companyName", record["entityId"])
+    _require(record, companyName="Project Name")
     _auto_name(account, record, "PRJ")
     record["altName"] = record["companyName"]
-    customer = sales.customer_of(account, record["parent"])
-    if customer is None:
-        raise invalid_value(record["parent"], "parent", "parent")
-    _above(account, record, "job", record["parent"])
-    record.setdefault("subsidiary", customer["subsidiary"])
-    record.setdefault("currency", customer["currency"])
-    sales.check_subsidiary(account, customer, record["subsidiary"])
-    sales.check_currency(customer, record["currency"])
+    if record.get("parent"):
+        _project_of_customer(account, record)
+    else:
+        # An internal project: Oracle's own sample names no customer (article_83090456314).
+        _require(record, subsidiary="Subsidiary")
+        record.setdefault("currency", (account.get("subsidiary", record["subsidiary"]) or {}).get("currency"))
     record.setdefault("entityStatus", _PENDING)
     record.setdefault("allowTime", True)
     record.setdefault("allowExpenses", True)
@@ -204,6 +204,17 @@ def _job(account: Account, record: Record, before: Record | None) -> None:
         if name in record:
             record[name] = account.money(record[name], record["currency"])
     _profit(record)
+
+
+def _project_of_customer(account: Account, record: Record) -> None:
+    customer = sales.customer_of(account, record["parent"])
+    if customer is None:
+        raise invalid_value(record["parent"], "parent", "parent")
+    _above(account, record, "job", record["parent"])
+    record.setdefault("subsidiary", customer["subsidiary"])
+    record.setdefault("currency", customer["currency"])
+    sales.check_subsidiary(account, customer, record["subsidiary"])
+    sales.check_currency(customer, record["currency"])
 
 
 def _profit(record: Record) -> None:

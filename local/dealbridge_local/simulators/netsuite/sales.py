@@ -25,7 +25,7 @@ def customer_of(account: Account, entity: str) -> Record | None:
         if customer is not None:
             return customer
         project = account.get("job", entity)
-        if project is None:
+        if project is None or not project.get("parent"):
             return None
         entity = project["parent"]
     return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from dealbridge_local.simulators.netsuite import rules
 from dealbridge_local.simulators.netsuite.account import Account
-from dealbridge_local.simulators.netsuite.errors import invalid_content, invalid_value, user_error
+from dealbridge_local.simulators.netsuite.errors import invalid_content, invalid_value, missing, user_error
 from dealbridge_local.simulators.netsuite.record_types import TYPES
 from dealbridge_local.simulators.netsuite.writes import Handling, merged
 from dealbridge_local.simulators.store import Record
@@ -68,6 +68,8 @@ def job_to_invoice(account: Account, job: Record, body: dict[str, Any], handling
 
 
 def _from_job(account: Account, job: Record, body: dict[str, Any], handling: Handling, target: str) -> Record:
+    if not job.get("parent"):
+        raise missing("Customer")
     start = {"entity": job["parent"], "job": job["id"], "subsidiary": job["subsidiary"], "currency": job["currency"]}
     record = merged(account, TYPES[target], body, start, handling)
     return rules.save(account, TYPES[target], record, None)
