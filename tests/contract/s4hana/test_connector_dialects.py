@@ -12,9 +12,17 @@ import pytest
 
 from dealbridge.connectors import s4hana
 from dealbridge.connectors.s4hana.odata import read_batch
+from dealbridge.connectors.s4hana.outcomes import OUTCOMES
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.keys import Kind
-from dealbridge.errors import AccessError, ThrottledError, TransientError
+from dealbridge.errors import (
+    AccessError,
+    ConflictError,
+    DealbridgeError,
+    RejectedError,
+    ThrottledError,
+    TransientError,
+)
 from dealbridge.transport.client import Wire
 from dealbridge_local.simulators.s4hana import S4HanaSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
@@ -334,3 +342,67 @@ def test_a_batch_is_read_by_its_boundary_and_nothing_else() -> None:
     )
     (inner,) = read_batch(response)
     assert (inner.status_code, inner.json()["d"]["text"]) == (201, "--a-bc\n")
+
+
+# Refusals
+
+
+def refused(status: int, body: Any, **headers: str) -> DealbridgeError:
+    content = body if isinstance(body, str) else json.dumps(body)
+    response = httpx.Response(status, content=content.encode(), headers=headers, request=httpx.Request("POST", ORIGIN))
+    return OUTCOMES.error("s4hana", response)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sales document 1 is currently being processed by user CB9980000012",
+        "Business partner 1000667 is locked by user CB9980000012",
+        "Business partner 1000667 is currently locked by CB9980000012",
+        "User CB9980000012 is currently editing project SF-OPP-006",
+        "User CB9980000012 is already processing purchasing document 1",
+    ],
+)
+def test_who_holds_an_object_lets_it_go(text: str) -> None:
+    error = refused(400, {"error": {"code": "XX/001", "message": {"lang": "en", "value": text}}})
+    assert isinstance(error, TransientError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Posting period 003 2026 is locked", "The period is locked by finance", "Customer 1000140 is blocked for orders"],
+)
+def test_what_is_locked_for_good_is_for_people(text: str) -> None:
+    error = refused(400, {"error": {"code": "XX/001", "message": {"lang": "en", "value": text}}})
+    assert isinstance(error, RejectedError)
+    assert [finding.message for finding in error.findings] == [text]
+
+
+DETAIL = {"code": "R11/1", "message": "Enter a country", "propertyref": "Country", "severity": "error"}
+
+
+@pytest.mark.parametrize(
+    ("error", "messages"),
+    [
+        ({"message": "Said in V4"}, ["Said in V4"]),
+        ({"message": {"lang": "en", "value": "Said"}, "innererror": None}, ["Said"]),
+        ({"message": {"value": "Said"}, "innererror": {"errordetails": None}}, ["Said"]),
+        ({"message": {"value": "Said"}, "innererror": {"errordetails": [DETAIL, None, "x"]}}, ["Enter a country"]),
+        ({"message": {"value": "Said"}, "innererror": {"errordetails": [{**DETAIL, "severity": "info"}]}}, ["Said"]),
+        ({"message": {"value": "Said"}, "innererror": {"errordetails": [{"message": "Bare"}]}}, ["Bare"]),
+    ],
+)
+def test_a_refusal_says_why_in_whatever_shape(error: dict[str, Any], messages: list[str]) -> None:
+    found = refused(400, {"error": error})
+    assert isinstance(found, RejectedError)
+    assert [finding.message for finding in found.findings] == messages
+
+
+@pytest.mark.parametrize("body", ["<html><h1>502</h1></html>", "", "[]", '{"error": "text"}', '{"error": {}}'])
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AccessError), (403, AccessError), (412, ConflictError), (503, TransientError)]
+)
+def test_a_body_that_is_no_error_of_odata_leaves_the_status_to_speak(
+    status: int, error: type[DealbridgeError], body: str
+) -> None:
+    assert type(refused(status, body)) is error

@@ -16,7 +16,13 @@ from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
 LOCKED = "locked"
 """Our own code: another user edits the object. SAP answers 400 all the same, and it passes."""
 
-_LOCKED = re.compile(r"\b(?:is|currently|being)\b.*\b(?:locked|processed|edited)\b.*\bby\b.*\buser\b", re.IGNORECASE)
+_LOCKED = re.compile(
+    r"\b(?:is|currently|being)\b.*\b(?:locked|processed|edited)\b.*\bby\b.*\buser\b"
+    r"|\blocked by \w*\d{4,}\b"
+    r"|\buser\b.*\bis (?:currently|already) (?:processing|editing)\b",
+    re.IGNORECASE,
+)
+"""Somebody's name stands in it: a period that finance has locked does not open by waiting."""
 _SAYS_NOTHING = "/IWBEP/CX_MGW_BUSI_EXCEPTION"
 _WAIT_SECONDS = 5.0
 """How long people and jobs hold an object is not documented."""
@@ -45,7 +51,7 @@ def read(response: httpx.Response) -> Signal:
 
 def _text_of(message: Any) -> str:
     """An object in V2, a string in V4 (A5)."""
-    return str(message["value"] if isinstance(message, dict) else message)
+    return str((message["value"] if isinstance(message, dict) else message) or "")
 
 
 def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
