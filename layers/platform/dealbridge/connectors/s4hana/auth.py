@@ -18,7 +18,7 @@ from dealbridge.transport.tokens import BearerAuth, Token
 
 TOKEN_PATH = "/sap/bc/sec/oauth2/token"  # noqa: S105 (a path)
 
-_SERVICE = re.compile(r"/sap/opu/odata/[^/]+/[^/]+")
+_SERVICE = re.compile(r".*?/sap/opu/odata/[^/]+/[^/?]+")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 type Flow = Generator[httpx.Request, httpx.Response]
@@ -126,7 +126,10 @@ class SessionAuth(httpx.Auth):
 
 
 def _wants_token(response: httpx.Response) -> bool:
-    return response.status_code == 403 and response.headers.get("x-csrf-token", "").lower() == "required"
+    """By the header, or by the text that SAP sends with it, where a proxy has dropped the header."""
+    if response.status_code != 403:
+        return False
+    return response.headers.get("x-csrf-token", "").lower() == "required" or "csrf token" in response.text.lower()
 
 
 def _cookies_of(response: httpx.Response) -> dict[str, str]:
