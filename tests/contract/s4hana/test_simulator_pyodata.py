@@ -56,6 +56,15 @@ def test_the_metadata_of_every_service_is_read(connect: Connect, service: str) -
         assert entity_set.entity_type.key_proprties
 
 
+def test_the_metadata_says_where_its_service_is(
+    connect: Connect, session: requests.Session, simulator: S4HanaSimulator
+) -> None:
+    """SAP's generator of client code takes the base path from it."""
+    root = f"{simulator.base_url}/sap/opu/odata/sap/{PROJECTS}"
+    link = f'rel="self" href="{root}/$metadata"'
+    assert link in session.get(f"{root}/$metadata").text
+
+
 def test_the_metadata_says_what_may_be_written(connect: Connect) -> None:
     project = connect(PROJECTS).schema.entity_type("A_EnterpriseProjectType")
     assert (project.proprty("CompanyCode").creatable, project.proprty("Project").creatable) == (False, True)

@@ -64,7 +64,7 @@ class Gateway:
         if not segments:
             return self._service_document(request, options)
         if segments[0].name == "$metadata":
-            return Response.text(200, metadata.edmx(self.service), _VERSION, media="application/xml")
+            return Response.text(200, metadata.edmx(self.service, self.root()), _VERSION, media="application/xml")
         if function := self.service.functions.get(segments[0].name):
             return self._call(function, method, request, options)
         resource = self._resolve(segments)

@@ -94,7 +94,7 @@ def _function(service: Service, function: FunctionImport) -> Iterator[str]:
     yield "</FunctionImport>"
 
 
-def _schema(service: Service) -> Iterator[str]:
+def _schema(service: Service, root: str) -> Iterator[str]:
     yield f'<Schema Namespace="{service.name}" xml:lang="en" sap:schema-version="1"'
     yield ' xmlns="http://schemas.microsoft.com/ado/2008/09/edm">'
     for entity in service.sets.values():
@@ -131,12 +131,17 @@ def _schema(service: Service) -> Iterator[str]:
         yield f'<End EntitySet="{navigation.target}" Role="ToRole_{name}"/></AssociationSet>'
     for function in service.functions.values():
         yield from _function(service, function)
-    yield "</EntityContainer></Schema>"
+    yield "</EntityContainer>"
+    for relation in ("self", "latest-version"):
+        # Generators of client code read the service's path from it (SAP Cloud SDK).
+        link = _attributes(rel=relation, href=f"{root}/$metadata")
+        yield f'<atom:link xmlns:atom="http://www.w3.org/2005/Atom"{link}/>'
+    yield "</Schema>"
 
 
-def edmx(service: Service) -> str:
-    """The service's `$metadata`."""
-    schema = "".join(_schema(service))
+def edmx(service: Service, root: str) -> str:
+    """The service's `$metadata`; `root` is its absolute address."""
+    schema = "".join(_schema(service, root))
     return (
         f'<?xml version="1.0" encoding="utf-8"?>{_EDMX}<edmx:DataServices m:DataServiceVersion="2.0">'
         f"{schema}</edmx:DataServices></edmx:Edmx>"

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -83,6 +83,7 @@ class S4HanaSimulator(Simulator):
         with serving(simulator) as url: ...
 
     Switches: `page_size` of server-driven paging; `repeatable_requests`; `client_credentials` for OAuth;
+    `answers_head`, with which SAP's own clients fetch CSRF tokens, and which is not enabled everywhere (A1);
     `session_idle` and `token_lifetime`; `webhook`, `webhook_authorization` and `collector` for events.
     """
 
@@ -99,6 +100,7 @@ class S4HanaSimulator(Simulator):
         page_size: int = 100,
         repeatable_requests: bool = False,
         client_credentials: bool = True,
+        answers_head: bool = True,
         session_idle: timedelta = timedelta(minutes=30),
         token_lifetime: timedelta = timedelta(hours=1),
         request_retention: timedelta = timedelta(hours=12),
@@ -110,6 +112,7 @@ class S4HanaSimulator(Simulator):
     ) -> None:
         self._user = Credentials(username, password or secrets.token_urlsafe(18))
         self._page_size = page_size
+        self._answers_head = answers_head
         self._transactions = 0
         self._sessions = Sessions(
             self._user,
@@ -212,8 +215,9 @@ class S4HanaSimulator(Simulator):
         gateway = self._gateways.get((name, version))
         print_error = self._error_printer(request, gateway)
         if request.method == "HEAD":
-            # HEAD is not enabled: whoever fetches a token with it gets none (A1).
-            return Response(403)
+            if not self._answers_head:
+                return Response(403)
+            request = replace(request, method="GET")
         headers: list[tuple[str, str]] = []
         if request.method == "GET" and request.headers.get("x-csrf-token", "").lower() == "fetch":
             secure = self.base_url.startswith("https:")
