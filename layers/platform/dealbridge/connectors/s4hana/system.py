@@ -303,8 +303,9 @@ class S4Hana:
         try:
             held = self._calls.post(path, body)
         except RejectedError:
-            if not self._admit(needed(write, contract.customer_key), codes):
-                raise
+            # With which code an order of a customer without sales area is refused is UNVERIFIED; and the order of
+            # another deal may have brought what was missing by now.
+            self._admit(needed(write, contract.customer_key), codes)
             held = self._calls.post(path, body)
         ref = self._ref(Kind.CONTRACT, held)
         with written():
@@ -312,8 +313,8 @@ class S4Hana:
                 held = self._calls.entity(_at(Kind.CONTRACT, f"A_SalesOrder({text(ref.id)})"), billing.ORDER_EXPAND)
         return ref.model_copy(update={"parts": billing.parts_of(contract, held, codes, {})})
 
-    def _admit(self, customer: ExternalRef, codes: Codes) -> bool:
-        """Whether the customer lacked this legal entity's company code or sales area, and has them now.
+    def _admit(self, customer: ExternalRef, codes: Codes) -> None:
+        """See to it that the customer has this legal entity's company code and sales area.
 
         A customer is made once, by the first entity that sells to it; what the next one needs is added then.
         """
@@ -324,7 +325,6 @@ class S4Hana:
             # The order of another deal may have brought the same at the same moment.
             if self._missing_of(customer, codes):
                 raise
-        return bool(missing)
 
     def _missing_of(self, customer: ExternalRef, codes: Codes) -> list[Change]:
         address = _at(Kind.CUSTOMER, f"A_BusinessPartner({text(customer.id)})")
