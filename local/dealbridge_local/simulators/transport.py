@@ -20,7 +20,7 @@ class SimulatorTransport(httpx.BaseTransport):
         self._sleep = sleep
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        origin = str(request.url.copy_with(raw_path=b"/")).rstrip("/")
+        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
         simulator = self._simulators.get(origin)
         if simulator is None:
             raise httpx.ConnectError(f"no simulator answers for {origin}", request=request)

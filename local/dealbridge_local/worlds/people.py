@@ -36,9 +36,8 @@ class People:
     def __init__(self, world: World, seed: str) -> None:
         self._world = world
         self._chance = random.Random(f"{seed}/people")
-        sellers: list[Seller] = [SalesforceSeller(world), HubSpotSeller(world)]
-        chosen = self._chance.choice((sellers[:1], sellers[1:], sellers))
-        self._sellers = {each.crm: each for each in chosen}
+        sellers: tuple[type[SalesforceSeller | HubSpotSeller], ...] = (SalesforceSeller, HubSpotSeller)
+        self._sellers: dict[str, Seller] = {each.crm: each(world) for each in sellers if each.crm in world.crms}
         self._accounts: list[tuple[str, str]] = []
         """CRM and account."""
         self._contacts: dict[str, list[str]] = {}
@@ -52,7 +51,7 @@ class People:
         for crm in self._sellers:
             for number in range(chance.choice((1, 1, 2)) if len(self._sellers) == 1 else 1):
                 self._open_account(crm, f"Account {number}", chance.choice((0, 0, 1, 2, 6)))
-        for number in range(chance.choice((1, 1, 2, 2, 3, 5))):
+        for number in range(chance.choice((1, 1, 1, 2, 2, 3, 5))):
             self.deals.append(self._open_deal(number))
         # At the end of a quarter deals are won by the minute.
         spread = chance.choice((3.0, until / 3, until / 3))

@@ -54,6 +54,7 @@ START = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 ASYNC_RETRY_SECONDS = (60.0, 120.0)
 """An asynchronous invocation that failed is tried again after one and two minutes (Lambda Developer Guide)."""
 WEBHOOK_SECRET = "of-the-world"
+CRMS = ("salesforce", "hubspot")
 VENDORS = ("salesforce", "hubspot", "netsuite", "s4hana", "kantata")
 ENTRANCE = "https://api.invalid/events/"
 LONGEST_SETTLING = timedelta(hours=12)
@@ -82,6 +83,8 @@ class World:
     seed: str = "0"
     fate: Fate = field(default_factory=Calm)
     mail: Mail = field(default_factory=Mail)
+    crms: tuple[str, ...] = CRMS
+    """The CRMs that are connected."""
     keeps_history: bool = False
     history: list[str] = field(default_factory=list)
     ledger_writes: list[LedgerWrite] = field(default_factory=list)
@@ -308,7 +311,7 @@ class World:
             arrived=self._look_at_queue,
         )
         self.states = StepFunctions(lambda execution: self.executions.begin(execution))
-        self.appconfig = AppConfig(_reference_document(self.salesforce.feed.source))
+        self.appconfig = AppConfig(_reference_document(self.crms, self.salesforce.feed.source))
         self._clients: dict[str, Any] = {
             "dynamodb": self.dynamodb,
             "events": EventBridge(self._published),
@@ -404,8 +407,14 @@ def _keys() -> tuple[str, str]:
 
 
 @cache
-def _reference_document(event_source: str) -> bytes:
-    """The repository's reference data, at the simulators' addresses."""
+def _reference_document(crms: tuple[str, ...], event_source: str) -> bytes:
+    """The repository's reference data, at the simulators' addresses and without the CRMs that are not connected."""
     connections: dict[str, dict[str, Any]] = {name: {"base_url": f"http://{name}.invalid"} for name in VENDORS}
     connections["salesforce"]["options"] = {"event_source": event_source}
-    return read_folder(REPOSITORY / "mappings", connections).model_dump_json().encode()
+    reference = read_folder(REPOSITORY / "mappings", connections)
+    absent = set(CRMS) - set(crms)
+    kept = {
+        part: {name: value for name, value in getattr(reference, part).items() if name not in absent}
+        for part in ("connections", "fields", "codes")
+    }
+    return reference.model_copy(update=kept).model_dump_json().encode()

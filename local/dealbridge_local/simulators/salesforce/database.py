@@ -29,6 +29,8 @@ class Database:
     def __init__(self, store: Store, schema: Schema, on_commit: Callable[[list[Change]], None]) -> None:
         self.schema = schema
         self.ids = IdSequence()
+        self.shapes: dict[tuple[str, tuple[tuple[str, ...], ...], str], Callable[[Record], Any]] = {}
+        """How rows of queries are shown, by sObject, paths and version: made once (query.py)."""
         self._store = store
         self._on_commit = on_commit
         self._index: dict[tuple[str, str, Any], dict[str, None]] = {}

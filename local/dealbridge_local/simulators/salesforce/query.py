@@ -134,6 +134,13 @@ class Queries:
 
     def row(self, sobject: SObject, paths: list[Path], version: str) -> Show:
         """Shows a record with these fields and the parents that the dotted paths go through."""
+        asked = (sobject.name, tuple(paths), version)
+        show = self._database.shapes.get(asked)
+        if show is None:
+            show = self._database.shapes[asked] = self._row(sobject, paths, version)
+        return show
+
+    def _row(self, sobject: SObject, paths: list[Path], version: str) -> Show:
         own: dict[str, Field] = {}
         parents: dict[str, tuple[Field, list[Path]]] = {}
         order: list[str] = []

@@ -8,6 +8,7 @@ ALL ROWS. Anything else is refused as MALFORMED_QUERY, as the API refuses what i
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import NoReturn
 
 from dealbridge_local.simulators.salesforce.errors import ApiError
@@ -131,8 +132,12 @@ _PATTERN = re.compile(
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
+@lru_cache(maxsize=512)
 def parse(text: str) -> Query:
-    """The query as a tree. Raises MALFORMED_QUERY with the place of the first token that does not fit."""
+    """The query as a tree. Kept, since integrations ask the same again and again, and nobody changes a tree.
+
+    Raises MALFORMED_QUERY with the place of the first token that does not fit.
+    """
     parser = _Parser(text)
     query = parser.query()
     parser.end()
