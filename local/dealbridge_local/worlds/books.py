@@ -17,6 +17,19 @@ _MOMENTS = frozenset(
         "SystemModstamp",
         "LastStageChangeDate",
         "ERP_Status_At__c",
+        "createdAt",
+        "updatedAt",
+        "createdate",
+        "lastmodifieddate",
+        "hs_lastmodifieddate",
+        "erp_status_at",
+        "etag",
+        "ETag",
+        "CreationTime",
+        "CreationDateTime",
+        "LastChangeTime",
+        "LastChangeDateTime",
+        "ProjectLastChangedDateTime",
     }
 )
 _JOURNALS = frozenset({"subscribed_events"})

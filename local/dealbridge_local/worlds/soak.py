@@ -74,9 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     content = {"first_seed": options.first, **result.content()}
     wrong = len(result.broken)
     if options.pairs:
-        report = matrix.run_pairs(options.pairs, options.first, options.workers)
-        content["pairs"] = report.content()
-        wrong += len(report.wrong)
+        reports = []
+        for path in matrix.PATHS.values():
+            baseline = matrix.record(path)
+            reports.append(matrix.run(matrix.pairs(baseline, options.first, options.pairs), baseline, options.workers))
+        content["pairs"] = [report.content() for report in reports]
+        wrong += sum(len(report.wrong) for report in reports)
     path = reports.write("soak", content)
     print(f"{result.seeds} seeds, {len(result.broken)} breaks, {result.seconds:.0f} s; {path}")
     return 1 if wrong else 0
