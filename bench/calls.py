@@ -33,23 +33,23 @@ class Above:
 ABOVE = (
     Above(
         "netsuite",
+        "POST",
+        r"/query/v1/suiteql$",
+        "CUST…, PRJ… and SO… are shown in the CRM, and no answer to a creation carries them",
+        "numbers of new records are shown in the CRM",
+    ),
+    Above(
+        "netsuite",
         "GET",
         r"/record/v1/customer/\d+$",
-        "CUST… is shown in the CRM, and no answer to a creation carries it",
+        "an id that is not in the answer to a creation",
         "lines of the address book are changed by their ids",
     ),
     Above(
         "netsuite",
         "GET",
-        r"/record/v1/job/\d+$",
-        "PRJ… is shown in the CRM, and no answer to a creation carries it",
-        "the number is shown in the CRM",
-    ),
-    Above(
-        "netsuite",
-        "GET",
         r"/record/v1/salesOrder/\d+$",
-        "SO… is shown in the CRM, and no answer to a creation carries it",
+        "an id that is not in the answer to a creation",
         "lines of an order are replaced by their numbers",
     ),
     Above(

@@ -6,7 +6,7 @@ seen twice.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -27,6 +27,7 @@ from dealbridge.ports import (
     InboundEventError,
     InboundHint,
     InboundRequest,
+    Numbering,
     RecordTarget,
     Write,
 )
@@ -107,6 +108,8 @@ class FakeVendor:
     """What `lag` says of every kind."""
     blind: bool = False
     """`find` finds nothing, whatever stands."""
+    numbers_later: bool = False
+    """No answer to a creation carries a number."""
     _ids: Iterator[int] = field(default_factory=lambda: count(1001))
 
     def of(self, kind: Kind) -> list[VendorRecord]:
@@ -127,7 +130,7 @@ class FakeVendor:
         made = VendorRecord(write.kind, write.key, f"{next(self._ids)}", write.record, write.codes)
         self.records.append(made)
         self.trouble.at("after", "create", write.kind)
-        return self._ref(made)
+        return self._ref(made).model_copy(update={"number": None}) if self.numbers_later else self._ref(made)
 
     def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
         self._called("update", write)
@@ -145,6 +148,11 @@ class FakeVendor:
         stands.withdrawn = True
         self.trouble.at("after", "withdraw", write.kind)
         return self._ref(stands)
+
+    def numbered(self, refs: Sequence[ExternalRef]) -> list[ExternalRef]:
+        self.calls.append(f"number {len(refs)}")
+        self.trouble.at("before", "number", Kind.CUSTOMER)
+        return [self._ref(self._by_id(ref)) for ref in refs]
 
     def _called(self, action: str, write: Write) -> None:
         self.calls.append(f"{action} {write.kind}")
@@ -258,7 +266,9 @@ class FakeWiring(Wiring):
         self._can = capabilities or can()
 
     def capabilities(self, connection_id: str) -> Capabilities:
-        return self._can(connection_id)
+        vendor = self._vendors.get(connection_id)
+        later = {Kind.CUSTOMER, Kind.PROJECT, Kind.CONTRACT} if vendor and vendor.numbers_later else ()
+        return replace(self._can(connection_id), numbers_later=frozenset(later))
 
     def crm(self, connection_id: str) -> Crm:
         if connection_id != self._crm.connection:
@@ -266,4 +276,7 @@ class FakeWiring(Wiring):
         return self._crm
 
     def target(self, connection_id: str) -> RecordTarget:
+        return self._vendors[connection_id]
+
+    def numbering(self, connection_id: str) -> Numbering:
         return self._vendors[connection_id]

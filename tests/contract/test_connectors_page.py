@@ -13,6 +13,7 @@ from dealbridge.wiring import CONNECTORS
 from tests.builders import REPOSITORY
 
 from .suites.crm import a_status, sweep
+from .suites.erp import SHOWN
 from .suites.sale import Sale
 from .suites.vendor import PROMISES, Clock, CrmVendor, TargetVendor, time_of
 from .test_crm_contract import CRMS
@@ -107,6 +108,10 @@ def test_a_record_takes_the_calls_that_the_page_says(vendor_type: type[TargetVen
         for operation in sale.operations:
             calls = sale.vendor.calls(lambda operation=operation: sale.create(operation))  # type: ignore[misc]
             made[NAMES[vendor_type.system], f"create {operation.kind.replace('_', ' ')}"] = calls
+        if sale.vendor.capabilities.numbers_later:
+            numbering: Any = sale.vendor.port
+            asked = [sale.refs[each.key] for each in sale.operations if each.kind in SHOWN]
+            made[NAMES[vendor_type.system], "ask for numbers"] = sale.vendor.calls(lambda: numbering.numbered(asked))
     told = {key: calls for key, calls in told_calls().items() if key[0] == NAMES[vendor_type.system]}
     assert told == made
 

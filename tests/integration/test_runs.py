@@ -105,6 +105,44 @@ def test_a_deal_of_five_hundred_lines(world: World) -> None:
     assert len(contract.lines) == 500
 
 
+# Numbers that no creation was answered with
+
+
+def with_parent() -> Deal:
+    return a_won_deal(account=an_account(parent=an_account("001P")))
+
+
+def test_numbers_are_asked_for_once_and_not_of_what_nobody_is_shown(world: World) -> None:
+    world.erp.numbers_later = True
+    deal = with_parent()
+    run(world, deal)
+    assert [call for call in world.erp.calls if call.startswith("number")] == ["number 3"]
+    status = world.crm.statuses[deal.key.opportunity]
+    customer = world.erp.of(Kind.CUSTOMER)[-1]
+    assert status.customer_number == f"N{customer.id}"
+    known = {proof.identity.split("/", 1)[1]: proof.number for proof in prove(deal.key)}
+    assert known[f"customer/{customer.key}"] == f"N{customer.id}"
+    assert known["customer/CUST-001P"] is None
+    (detail,) = [detail for kind, detail in world.told if kind == "EngagementActivated"]
+    assert all(each["number"] for each in detail["records"].values())
+
+
+def test_a_customer_whose_number_is_known_is_not_asked_for_again(world: World) -> None:
+    world.erp.numbers_later = True
+    run(world, a_won_deal())
+    run(world, a_won_deal(opportunity="006B"))
+    assert [call for call in world.erp.calls if call.startswith("number")] == ["number 3", "number 2"]
+
+
+def test_numbers_that_are_not_told_are_asked_for_again_and_nothing_is_written_before(world: World) -> None:
+    world.erp.numbers_later = True
+    world.erp.trouble.plan("before", "number", Kind.CUSTOMER, TransientError("no answer", outcome_unknown=True))
+    deal = a_won_deal()
+    assert run(world, deal) == [ACTIVE]
+    assert [call for call in world.erp.calls if call.startswith("number")] == ["number 3", "number 3"]
+    assert world.crm.status_writes == 1
+
+
 # Again
 
 

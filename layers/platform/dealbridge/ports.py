@@ -30,6 +30,8 @@ class Capabilities:
     part of that record and are not written on their own."""
     withdraws: frozenset[Kind] = frozenset()
     """Records that can be closed or withdrawn when they are no longer wanted."""
+    numbers_later: frozenset[Kind] = frozenset()
+    """Records whose number no answer to a creation carries: it is asked for where it is shown (`Numbering`)."""
     inbound_events: bool = False
     concurrency_token: bool = False
     skips: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +92,16 @@ class RecordTarget(Protocol):
 
     def withdraw(self, write: Write, ref: ExternalRef) -> ExternalRef:
         """Close or withdraw a record that is no longer wanted. Already closed is fine."""
+
+
+class Numbering(Protocol):
+    """A system with capability `numbers_later`."""
+
+    def numbered(self, refs: Sequence[ExternalRef]) -> list[ExternalRef]:
+        """These records, in their order, each with the number people know it by where it has one. Only reads.
+
+        In as few calls as the vendor allows, however many records.
+        """
 
 
 class Erp(RecordTarget, Protocol):

@@ -13,7 +13,7 @@ from dealbridge import aws
 from dealbridge.domain.connection import Connection
 from dealbridge.errors import ConfigurationError
 from dealbridge.mappings.published import reference_data
-from dealbridge.ports import Capabilities, Crm, EventSource, RecordTarget
+from dealbridge.ports import Capabilities, Crm, EventSource, Numbering, RecordTarget
 from dealbridge.rules.reference import ReferenceData
 
 CONNECTORS = {
@@ -94,6 +94,9 @@ class Wiring:
 
     def event_source(self, connection_id: str) -> EventSource:
         return cast("EventSource", self._connect(connection_id))
+
+    def numbering(self, connection_id: str) -> Numbering:
+        return cast("Numbering", self._connect(connection_id))
 
     def _connect(self, connection_id: str) -> Any:
         """The connector, kept for as long as its connection's configuration stays the same."""

@@ -86,6 +86,8 @@ class World:
     crms: tuple[str, ...] = CRMS
     """The CRMs that are connected."""
     keeps_history: bool = False
+    tells_twice: bool = True
+    """The org relays a platform event of a won deal besides the change event."""
     history: list[str] = field(default_factory=list)
     ledger_writes: list[LedgerWrite] = field(default_factory=list)
     published: list[Mapping[str, Any]] = field(default_factory=list)
@@ -207,7 +209,7 @@ class World:
             relay=self._relay,
             relay_in_background=False,
             relayed=("Opportunity", "OpportunityLineItem", "Account"),
-            deal_won_events=True,
+            deal_won_events=self.tells_twice,
         )
         self.netsuite = NetSuiteSimulator(now, private_key=ns_key)
         self.kantata = KantataSimulator(now, token="of-the-world")

@@ -10,13 +10,14 @@ from typing import Any
 import yaml
 
 from dealbridge.connectors import netsuite
+from dealbridge.connectors.netsuite.system import NetSuite
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import BillingItem, BillingSchedule, Contract, ContractLine, Project, Task
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.money import Money
 from dealbridge.domain.parties import Address, Contact, Customer, TaxRegistration
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.ports import Erp, Found, Write
+from dealbridge.ports import Found, Write
 from dealbridge.rules.planning import field_changes
 from dealbridge.rules.reference import Codes
 from dealbridge.transport.client import Call, Wire
@@ -56,7 +57,7 @@ class World:
         self.simulator.base_url = ORIGIN
         self.erp = self.connect()
 
-    def connect(self, transport: SimulatorTransport | None = None, **secret: str) -> Erp:
+    def connect(self, transport: SimulatorTransport | None = None, **secret: str) -> NetSuite:
         connection = Connection(
             id="netsuite", system="netsuite", base_url=ORIGIN, secret="s/netsuite", options=self.options
         )

@@ -1,6 +1,7 @@
 """What every ERP keeps: the promises of `ports.Erp`."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,9 @@ from .records import New, RecordTargetContract
 from .sale import Sale, large
 
 KINDS = (Kind.CUSTOMER, Kind.CONTACT, Kind.PROJECT, Kind.TASK, Kind.CONTRACT, Kind.SCHEDULE)
+
+SHOWN = (Kind.CUSTOMER, Kind.PROJECT, Kind.CONTRACT)
+"""What the CRM shows by the number that people know it by."""
 
 
 class ErpContract(ConnectionContract, RecordTargetContract):
@@ -38,6 +42,32 @@ class ErpContract(ConnectionContract, RecordTargetContract):
         capabilities = new().capabilities
         assert capabilities.kinds | capabilities.embeds == set(KINDS)
         assert not capabilities.kinds & capabilities.embeds
+
+    def test_a_creation_tells_the_number_or_it_is_asked_for_later(self, new: New) -> None:
+        sale = Sale(new()).activate()
+        later = sale.vendor.capabilities.numbers_later
+        shown = [each for each in sale.operations if each.kind in SHOWN]
+        assert later <= set(SHOWN)
+        assert {each.kind for each in shown if sale.refs[each.key].number is None} == later
+        if not later:
+            return
+        numbering: Any = sale.vendor.port
+        asked = [each for each in shown if each.kind in later]
+        stands = sale.vendor.contents()
+        told = numbering.numbered([sale.refs[each.key] for each in asked])
+        assert [ref.number for ref in told] == [sale.found(each).ref.number for each in asked]
+        assert all(ref.number for ref in told)
+        assert [ref.model_copy(update={"number": None}) for ref in told] == [sale.refs[each.key] for each in asked]
+        assert sale.vendor.contents() == stands
+
+    def test_a_record_that_is_gone_has_no_number(self, new: New) -> None:
+        sale = Sale(new()).activate()
+        if Kind.CUSTOMER not in sale.vendor.capabilities.numbers_later:
+            return
+        numbering: Any = sale.vendor.port
+        customer = sale.refs[sale.the(Kind.CUSTOMER).key]
+        gone = customer.model_copy(update={"id": "999999"})
+        assert [bool(ref.number) for ref in numbering.numbered([gone, customer])] == [False, True]
 
     def test_another_parent_is_a_change_of_the_customer(self, new: New) -> None:
         sale = Sale(new()).activate()

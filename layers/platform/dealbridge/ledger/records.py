@@ -5,6 +5,7 @@ may or may not have happened: the next attempt reads back before it writes.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -208,6 +209,12 @@ class Records:
                 raise LeaseLostError(
                     f"{intent.operation.identity}: another attempt has taken the record over"
                 ) from None
+
+    def note_number(self, deal: DealKey, identity: str, ref: ExternalRef) -> None:
+        """Keep the number that a record turned out to have; left out where the record stands elsewhere by now."""
+        change = Change(*_where(deal, identity)).set_in("ref", number=ref.number).where("#ref.#id = :id", id=ref.id)
+        with suppress(ConditionError):
+            self._table.update(change)
 
     def _applied(self, item: Item) -> Applied:
         content: Mapping[str, Any] = self._content(item)

@@ -116,7 +116,7 @@ class _Refs:
 def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_version: str) -> How:
     needed = refs.of(operation)
     if operation.kind is Kind.ENGAGEMENT_STATUS:
-        operation = _with_numbers(operation, needed)
+        operation = _with_numbers(operation, _numbered(command.deal, needed))
         target: RecordTarget = StatusTarget(wiring().crm(operation.connection), command.deal, command.revision)
     else:
         target = wiring().target(operation.connection)
@@ -230,6 +230,24 @@ class _Attempt:
 
 def _comparable(record: Model) -> dict[str, object]:
     return {name: value for name, value in record.content().items() if name != "at"}
+
+
+def _numbered(deal: DealKey, needed: Mapping[str, ExternalRef]) -> dict[str, ExternalRef]:
+    """What is shown, with its numbers: those that no creation was answered with are asked for once, and kept.
+
+    Here and not after each creation: one question for all of them, and none for what nobody is shown.
+    """
+    known, lacking = dict(needed), dict[str, list[str]]()
+    for identity, ref in needed.items():
+        if ref.number is None and identity.split("/")[1] in wiring().capabilities(ref.connection).numbers_later:
+            lacking.setdefault(ref.connection, []).append(identity)
+    for connection, identities in lacking.items():
+        asked = wiring().numbering(connection).numbered([needed[identity] for identity in identities])
+        for identity, ref in zip(identities, asked, strict=True):
+            if ref.number is not None:
+                ledger().records.note_number(deal, identity, ref)
+                known[identity] = ref
+    return known
 
 
 def _with_numbers(operation: Operation, needed: Mapping[str, ExternalRef]) -> Operation:

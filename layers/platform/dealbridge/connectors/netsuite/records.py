@@ -13,6 +13,8 @@ from dealbridge.ports import Write
 
 RECORDS_PATH = "/services/rest/record/v1"
 
+QUERY_PATH = "/services/rest/query/v1/suiteql"
+
 RELATIONSHIP = "customerSubsidiaryRelationship"
 
 type Body = dict[str, Any]

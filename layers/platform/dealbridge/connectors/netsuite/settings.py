@@ -20,7 +20,7 @@ class Options(BaseModel):
     ui_url: str | None = None
     """Where people open records; https://<account>.app.netsuite.com unless given."""
     read_numbers: bool = True
-    """Read the number people know a new customer, project or order by; no answer to a creation carries it."""
+    """Ask for the numbers people know new customers, projects and orders by; off, the CRM shows their ids."""
     milestone_decimals: int = Field(default=10, ge=2, le=12)
     """How many decimals a milestone's percentage may have (UNVERIFIED how many an account keeps)."""
     revenue_dates: bool = True

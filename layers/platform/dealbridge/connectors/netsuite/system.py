@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 import httpx
 
-from dealbridge.connectors.netsuite import billing, mapping
+from dealbridge.connectors.netsuite import billing, mapping, numbers
 from dealbridge.connectors.netsuite.auth import CertificateAuth
 from dealbridge.connectors.netsuite.outcomes import OUTCOMES
 from dealbridge.connectors.netsuite.records import (
+    QUERY_PATH,
     RECORDS_PATH,
     RELATIONSHIP,
     RESOURCES,
@@ -108,6 +109,13 @@ class NetSuite:
         if write.kind is not Kind.TASK:
             raise TypeError(f"a {write.kind} is not withdrawn from NetSuite")
         return self._patch(write, ref, mapping.CLOSED_TASK)
+
+    def numbered(self, refs: Sequence[ExternalRef]) -> list[ExternalRef]:
+        """One query for all of them."""
+        if not self._options.read_numbers:
+            return list(refs)
+        response = self._client.call("POST", QUERY_PATH, body=numbers.query(refs), headers=numbers.HEADERS)
+        return numbers.numbered(refs, self._client.read(response))
 
     # Customer and contact
 
@@ -293,16 +301,15 @@ class NetSuite:
         return ref
 
     def _made(self, write: Write, response: httpx.Response) -> ExternalRef:
-        """Where a new record stands: told by Location, or read; with the number people know it by."""
-        resource = RESOURCES[write.kind]
+        """Where a new record stands: told by Location, or read."""
         location = response.headers.get("location", "")
         made = location.rstrip("/").rsplit("/", 1)[-1] if location else None
         # Whether an upsert tells an address, and which, is not documented: one by our key names no id.
         made = None if made is None or unquote(made).startswith("eid:") else made
-        if made is None or (self._options.read_numbers and resource.number):
-            fields = ",".join(filter(None, ("id", resource.number)))
+        if made is None:
+            fields = ",".join(filter(None, ("id", RESOURCES[write.kind].number)))
             with written():
-                body = self._read(write.kind, made or f"eid:{write.key}", {"fields": fields})
+                body = self._read(write.kind, f"eid:{write.key}", {"fields": fields})
                 if body is None:
                     raise RecordMissingError(f"{self._connection.id}: {write.key} was written and is not there")
             return self._ref(write.kind, body)
