@@ -1,9 +1,9 @@
 """Our status fields in the CRM."""
 
-from dealbridge.runs.applying import StepApplied, UpdateCrm, apply_step
+from dealbridge.runs.applying import StepApplied, UpdateCrm, update_crm
 from dealbridge.steps import step
 
 
 @step
 def handler(command: UpdateCrm) -> StepApplied:
-    return apply_step(command)
+    return update_crm(command)

@@ -74,9 +74,10 @@ class _Execution:
         planned = self._step("plan_deal", {**command, **snapshot})
         if planned["decision"] == "apply":
             failures = [failure for entity in planned["entities"] for failure in self._engagement(command, entity)]
-            if failures:
-                raise _FailedError(failures)
-            self._step("update_crm", {**command, "revision": read["revision"]})
+            try:
+                self._step("update_crm", {**command, "revision": read["revision"], "stopped": len(failures)})
+            except _FailedError as failed:
+                raise _FailedError([*failures, *failed.failures]) from failed
         closing = {"revision": read["revision"], "won": read["won"], **snapshot}
         return self._step(
             "close_run", {**command, **closing, "writes": planned["writes"], "plan_hash": planned["plan_hash"]}

@@ -197,6 +197,30 @@ def test_the_attempt_of_a_run_before_is_waited_for_and_then_read_back(world: Wor
     assert intend(world, second, operation).unsettled
 
 
+# Runs and their story
+
+
+def test_a_story_is_read_with_its_run_in_the_order_of_its_telling(world: World) -> None:
+    begin(world)
+    for number, step in enumerate(("SyncProject", "SyncContract", "SyncContract", "SyncContract")):
+        moment = f"2026-11-29T08:00:0{number}+00:00"
+        world.ledger.runs.tell(ONE, 1, {"step": step, "entity": "EMEA-DE", "ended_at": moment, "outcome": "done"})
+    world.ledger.runs.tell(ONE, 1, {"step": "ReadDeal", "ended_at": "2026-11-29T07:59:00+00:00", "outcome": "done"})
+    (run,) = world.ledger.runs.of(ONE)
+    told = [entry["step"] for entry in run["story"]]
+    assert told == ["ReadDeal", "SyncProject", "SyncContract", "SyncContract", "SyncContract"]
+    assert world.ledger.runs.story_of(ONE, 1) == run["story"]
+    assert world.ledger.runs.story_of(ONE, 2) == []
+
+
+def test_an_entry_that_is_sent_twice_is_told_once(world: World) -> None:
+    begin(world)
+    entry = {"step": "ReadDeal", "ended_at": "2026-11-29T08:00:00+00:00", "outcome": "done"}
+    for _ in range(2):
+        world.ledger.runs.tell(ONE, 1, entry)
+    assert world.ledger.runs.story_of(ONE, 1) == [entry]
+
+
 # Documents
 
 

@@ -143,6 +143,21 @@ def test_numbers_that_are_not_told_are_asked_for_again_and_nothing_is_written_be
     assert world.crm.status_writes == 1
 
 
+# Stopped
+
+
+@pytest.mark.parametrize("error", [RejectedError("No."), TransientError("Not now.")])
+def test_what_stopped_a_chain_is_what_a_person_sees_and_the_crm_is_told_nothing(
+    world: World, error: RejectedError | TransientError
+) -> None:
+    world.erp.trouble.plan("before", "create", Kind.CONTRACT, error, times=100)
+    deal = a_won_deal()
+    assert run(world, deal) == [PARKED]
+    (parked,) = exceptions(world, deal)
+    assert (parked["cause"], parked["step"]) == (type(error).__name__, "SyncContract")
+    assert world.crm.status_writes == 0
+
+
 # Again
 
 

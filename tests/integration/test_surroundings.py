@@ -201,8 +201,7 @@ def test_each_step_is_told_in_the_runs_story(world: World) -> None:
     deal = a_won_deal().key
     with pytest.raises(TransientError):
         fails({"deal": deal.model_dump(), "run": "r", "number": 1, "correlation_id": "c"}, None)
-    (run,) = world.ledger.runs.of(deal)
-    (entry,) = run["story"]
+    (entry,) = world.ledger.runs.story_of(deal, 1)
     assert (entry["step"], entry["outcome"], entry["retry_after_ms"]) == ("RunStep", "TransientError", 2500)
     assert "q8J3" not in entry["message"]
     assert entry["began_at"] <= entry["ended_at"]

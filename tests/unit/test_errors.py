@@ -22,6 +22,7 @@ def test_the_set_is_closed() -> None:
         "AccessError",
         "ConfigurationError",
         "LeaseLostError",
+        "EngagementStoppedError",
         "RecordMissingError",
     } == NAMES
     classes = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)}

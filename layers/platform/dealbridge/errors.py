@@ -99,6 +99,10 @@ class LeaseLostError(DealbridgeError):
     """This run no longer holds its deal; it must not write any more."""
 
 
+class EngagementStoppedError(DealbridgeError):
+    """Part of what the deal wants does not stand; the failures that stopped it say why."""
+
+
 class RecordMissingError(DealbridgeError):
     """A record that must be there is not (deleted outside, or a wrong id)."""
 
@@ -114,6 +118,7 @@ NAMES = frozenset(
         AccessError,
         ConfigurationError,
         LeaseLostError,
+        EngagementStoppedError,
         RecordMissingError,
     )
 )

@@ -30,7 +30,8 @@ def gather(world: World) -> Evidence:
         stream=[
             StreamRecord(_time(world, write.at), {name: decoded(value) for name, value in write.written.item.items()})
             for write in world.ledger_writes
-            if write.written.item is not None and not write.written.key[1].startswith(("SNAPSHOT", "PLAN", "RUN"))
+            if write.written.item is not None
+            and not write.written.key[1].startswith(("SNAPSHOT", "PLAN", "RUN", "STORY"))
         ],
         vendor_writes=[_write(world, call) for call in world.functions.vendor_calls if call.writes],
         vendor_calls=[(connection, _time(world, moment)) for connection, moment in _admitted(world)],

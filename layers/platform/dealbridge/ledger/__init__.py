@@ -9,7 +9,8 @@
     audit.py       append-only entries per deal, each with the hash of the one before
     cursors.py     how far a poll has read, and inbound requests that were refused
 
-Keys: DEAL#<deal> / HEAD | RUN#<n> | SNAPSHOT#<hash> | PLAN#<run> | RECORD#<identity> | EXCEPTION#<run> | AUDIT#<n>;
+Keys: DEAL#<deal> / HEAD | RUN#<n> | STORY#<n>#<time>#<step> | SNAPSHOT#<hash> | PLAN#<run> | RECORD#<identity> |
+EXCEPTION#<run> | AUDIT#<n>;
 SHARED#<identity> / RECORD for records that many deals write; CURSOR#<connection> / CURSOR; REFUSED#<day> / <id>.
 Index `by_state` (gsi_pk, gsi_sk) lists deals by state and exceptions by cause.
 """

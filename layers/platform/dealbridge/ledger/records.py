@@ -69,7 +69,7 @@ class Records:
         """The items of a deal's records and of the shared ones named, with content and effects."""
         items = list(self._table.query(deal_pk(deal), "RECORD#"))
         items += self._table.get_many((f"SHARED#{identity}", "RECORD") for identity in shared).values()
-        return [{**item, "content": self._content(item)} for item in items]
+        return [{**item, **_named(item["identity"]), "content": self._content(item)} for item in items]
 
     def intend(self, deal: DealKey, run: str, operation: Operation, now: datetime, until: datetime) -> Intent:
         """Record what is about to be written; `until` is when this attempt is over at the latest.
@@ -98,12 +98,9 @@ class Records:
         # Attempts of one run follow one another. One of another run may be cut off from its run and still be going.
         if before and before["run"] != run and not before.get("over") and now < datetime.fromisoformat(before["until"]):
             raise _busy(operation, before["run"])
-        intent_id = uuid4().hex
+        intent_id = uuid4().hex[:16]
         change = Change(pk, sk).set(
             identity=operation.identity,
-            connection=operation.connection,
-            kind=operation.kind.value,
-            key=operation.key,
             intent={
                 "id": intent_id,
                 "run": run,
@@ -166,7 +163,7 @@ class Records:
         operation = intent.operation
         effect = {
             "run": run,
-            "deal": str(deal),
+            **({"deal": str(deal)} if operation.shared else {}),
             "step": operation.step.value,
             "action": operation.action.value,
             "hash": operation.payload_hash,
@@ -178,17 +175,17 @@ class Records:
             "intent": intent.id,
         }
         pk, sk = _place(deal, operation)
+        gone = operation.action is Action.WITHDRAW
         change = (
             Change(pk, sk)
             .set(
                 content=self._documents.pack({"record": operation.record, "codes": operation.codes}),
                 payload_hash=operation.payload_hash,
                 ref=ref.content(),
-                withdrawn=operation.action is Action.WITHDRAW,
-                updated_at=now.isoformat(),
+                **({"withdrawn": True} if gone else {}),
             )
             .append(effects=[effect])
-            .remove("intent")
+            .remove("intent", *(() if gone else ("withdrawn",)))
             .where("#intent.#id = :mine", mine=intent.id)
         )
         try:
@@ -235,6 +232,11 @@ def _busy(operation: Operation, run: str) -> RecordBusyError:
     return RecordBusyError(
         f"{operation.identity} is being written by {run}", connection=operation.connection, retry_after=2
     )
+
+
+def _named(identity: str) -> dict[str, str]:
+    connection, kind, key = identity.split("/", 2)
+    return {"connection": connection, "kind": kind, "key": key}
 
 
 def _place(deal: DealKey, operation: Operation) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from dealbridge.domain.deal import Deal
 from dealbridge.domain.keys import DealKey
 from dealbridge.domain.plan import Plan
 from dealbridge.errors import ConfigurationError
-from dealbridge.ledger.deals import deal_pk, run_sk
+from dealbridge.ledger.deals import deal_pk
 from dealbridge.ledger.documents import Documents
-from dealbridge.ledger.table import Change, ConditionError, Item, Table
+from dealbridge.ledger.table import ConditionError, Item, Table
 
 
 class Runs:
@@ -21,17 +21,21 @@ class Runs:
         self._documents = documents
 
     def tell(self, deal: DealKey, number: int, entry: Mapping[str, Any]) -> None:
-        """Add one entry to a run's story."""
-        self._table.update(Change(deal_pk(deal), run_sk(number)).append(story=[dict(entry)]))
+        """Add one entry to a run's story: an item of its own, so that a long story costs no more to go on with."""
+        named = "#".join(filter(None, (entry["ended_at"], entry["step"], entry.get("entity"))))
+        self._table.put({"pk": deal_pk(deal), "sk": f"{_story_sk(number)}{named}", "run": number, "entry": dict(entry)})
 
     def of(self, deal: DealKey) -> Iterator[Item]:
-        """A deal's runs, the first first."""
-        return self._table.query(deal_pk(deal), "RUN#")
+        """A deal's runs, the first first, each with its `story` in the order of its telling."""
+        stories: dict[int, list[Item]] = {}
+        for item in self._table.query(deal_pk(deal), "STORY#"):
+            stories.setdefault(item["run"], []).append(item["entry"])
+        for run in self._table.query(deal_pk(deal), "RUN#"):
+            yield {**run, "story": stories.get(run["number"], [])}
 
     def story_of(self, deal: DealKey, number: int) -> list[Item]:
         """What a run has told so far."""
-        item = self._table.get(deal_pk(deal), run_sk(number))
-        return list(item.get("story", [])) if item else []
+        return [item["entry"] for item in self._table.query(deal_pk(deal), _story_sk(number))]
 
     def audit_of(self, deal: DealKey) -> Iterator[Item]:
         return self._table.query(deal_pk(deal), "AUDIT#")
@@ -80,3 +84,7 @@ class Runs:
         if item is None:
             raise ConfigurationError(f"ledger: {deal} has no {sk}; the run was started without it")
         return self._documents.unpack(item["document"])
+
+
+def _story_sk(number: int) -> str:
+    return f"STORY#{number:06}#"

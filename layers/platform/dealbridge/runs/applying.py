@@ -9,7 +9,13 @@ from dealbridge.domain.keys import DealKey, Kind
 from dealbridge.domain.model import Model
 from dealbridge.domain.plan import Action, FieldChange, Operation, Step
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConflictError, DealbridgeError, RecordBusyError, RecordMissingError
+from dealbridge.errors import (
+    ConflictError,
+    DealbridgeError,
+    EngagementStoppedError,
+    RecordBusyError,
+    RecordMissingError,
+)
 from dealbridge.ledger.ledger import ledger
 from dealbridge.ledger.records import How, Intent
 from dealbridge.ports import Crm, Found, RecordTarget, Write
@@ -58,9 +64,10 @@ class RequestStaffing(ApplyStep):
 
 
 class UpdateCrm(ApplyStep):
-    """Our status fields in the CRM."""
+    """Our status fields in the CRM. `stopped` counts what failed in the engagements before."""
 
     step = Step.UPDATE_CRM
+    stopped: int = 0
 
 
 class StepApplied(Model):
@@ -85,6 +92,16 @@ def apply_step(command: ApplyStep) -> StepApplied:
         how = _apply(command, operation, refs, plan.mapping_version)
         tally[how] += 1
     return StepApplied(written=tally[How.WRITTEN], found=tally[How.FOUND])
+
+
+def update_crm(command: UpdateCrm) -> StepApplied:
+    """Apply the step that tells the CRM. Raises EngagementStoppedError: only what stands in full is told.
+
+    Here and not in a state of its own, which every run would pay for.
+    """
+    if command.stopped:
+        raise EngagementStoppedError(f"{command.stopped} failure(s) stopped the engagement; the CRM is not told of it")
+    return apply_step(command)
 
 
 class _Refs:

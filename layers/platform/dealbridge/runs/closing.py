@@ -163,10 +163,10 @@ def _handed_over(ended: Ended) -> RunEnded:
 
 
 def _worst(failures: tuple[dict[str, Any], ...]) -> _Failure:
-    """The failure that a person should see first: what needs hands before what may pass by itself."""
+    """The failure that a person should see first: what needs hands, what may pass by itself, what follows from both."""
     read = [_failure(each) for each in failures]
     passing = {errors.TransientError.__name__, errors.ThrottledError.__name__, errors.RecordBusyError.__name__}
-    read.sort(key=lambda failure: failure.name in passing)
+    read.sort(key=lambda failure: (failure.name == errors.EngagementStoppedError.__name__, failure.name in passing))
     first = read[0]
     findings = tuple(finding for each in read for finding in each.findings)
     return first.model_copy(update={"findings": findings})

@@ -32,6 +32,10 @@ class Book:
         return self._of("RUN#")
 
     @cached_property
+    def stories(self) -> dict[str, list[Item]]:
+        return self._of("STORY#")
+
+    @cached_property
     def audits(self) -> dict[str, list[Item]]:
         return self._of("AUDIT#")
 
@@ -141,7 +145,9 @@ def writes_without_intent(book: Book, evidence: Evidence) -> Iterator[str]:
 def unknown_outside(book: Book, ids: Mapping[str, set[str]], connection: str) -> Iterator[str]:
     """Whatever bears our key outside is in the ledger, under the same id. `ids`: our key → what bears it there."""
     by_key = {
-        identity.rsplit("/", 1)[1]: item for identity, item in book.records.items() if item["connection"] == connection
+        identity.rsplit("/", 1)[1]: item
+        for identity, item in book.records.items()
+        if identity.startswith(f"{connection}/")
     }
     for key, held in ids.items():
         item = by_key.get(key)
@@ -169,7 +175,8 @@ def unbounded(book: Book) -> Iterator[str]:
     """Attempts of a step within a run stay within what the machine allows; runs do not beget runs for ever."""
     for deal, runs in book.runs.items():
         for run in runs:
-            attempts = Counter((entry["step"], entry.get("entity", "")) for entry in run.get("story", ()))
+            told = [item["entry"] for item in book.stories.get(deal, ()) if item["run"] == run["number"]]
+            attempts = Counter((entry["step"], entry.get("entity", "")) for entry in told)
             for (step, entity), count in attempts.items():
                 if count > MOST_ATTEMPTS:
                     yield f"{deal}: run {run['number']} tried {step} {entity} {count} times"
