@@ -141,6 +141,7 @@ def _walk(deployed: Deployed) -> dict[str, dict[str, Any]]:
     command = _command_of(ticket)
     found = {"read_deal": _Fresh("read_deal").run(command)}
     read = found["read_deal"]["answer"]
+    command |= {"reference": read["reference"]}
     snapshot = {"snapshot": read["snapshot"]}
     found["check_deal"] = _Fresh("check_deal").run({**command, **snapshot})
     found["plan_deal"] = _Fresh("plan_deal").run({**command, **snapshot})

@@ -62,6 +62,7 @@ def _cost(scenario: Scenario, steps: Steps, cold: Cold, price: Mapping[str, Any]
         if start.function in ENTRANCE | LOOK
         or (writes and (start.function.startswith("sync_") or start.function in ("request_staffing", "update_crm")))
     ]
+    asking = [start for start in functions if "appconfigdata.GetLatestConfiguration" in start.calls]
     # A deal that is looked at again by a redrive does not come in through the CRM's event.
     received = writes
     processor_ms = sum(
@@ -85,8 +86,8 @@ def _cost(scenario: Scenario, steps: Steps, cold: Cold, price: Mapping[str, Any]
         + received * price["eventbridge"]["partner_event"],
         "SQS": meter.messages * price["sqs"]["requests_per_message"] * price["sqs"]["request"],
         "S3": meter.s3_puts * price["s3"]["put"] + meter.s3_gets * price["s3"]["get"],
-        # At the most once a minute and environment, so at the most once an invocation.
-        "AppConfig": meter.invocations * price["appconfig"]["request"],
+        # At the most once a minute and environment, so at the most once an invocation of those that ask at all.
+        "AppConfig": len(asking) * price["appconfig"]["request"],
         "Logs": log_bytes * price["logs"]["ingested_gigabyte"] / 1e9,
     }
     cold_s = sum(start.import_ms + start.lazy_ms for start in functions) / 1000 / price["lambda"]["processors"]

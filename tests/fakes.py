@@ -260,7 +260,7 @@ class FakeWiring(Wiring):
         capabilities: Callable[[str], Capabilities] | None = None,
     ) -> None:
         self.data = reference or _reference()
-        super().__init__(reference=lambda: self.data)
+        super().__init__(published=lambda: self.data)
         self._crm = crm
         self._vendors = {vendor.connection: vendor for vendor in vendors}
         self._can = capabilities or can()

@@ -69,6 +69,7 @@ class _Execution:
 
     def _play(self, command: dict[str, Any]) -> dict[str, Any]:
         read = self._step("read_deal", command)
+        command = {**command, "reference": read["reference"]}
         snapshot = {"snapshot": read["snapshot"]}
         self._step("check_deal", {**command, **snapshot})
         planned = self._step("plan_deal", {**command, **snapshot})

@@ -17,14 +17,18 @@ from dealbridge.errors import (
     RejectedError,
     TransientError,
 )
+from dealbridge.rules.reference import ReferenceData
 from dealbridge.runs.closing import CONFLICT_RESTARTS
 from dealbridge.runs.planning import preview
 from dealbridge.runs.proving import prove
 from dealbridge.runs.starting import start_run
 from dealbridge.runs.tracing import trace
-from tests.builders import a_hint, a_line, a_won_deal, an_account, codes_for
-from tests.fakes import FakeVendor
+from dealbridge.steps import telling
+from dealbridge.wiring import use
+from tests.builders import a_hint, a_line, a_won_deal, an_account, codes_for, reference
+from tests.fakes import FakeVendor, FakeWiring
 from tests.integration.conftest import World
+from tests.integration.execution import handler
 
 ACTIVE = {"state": "active", "following": None}
 PARKED = {"state": "parked", "following": None}
@@ -103,6 +107,47 @@ def test_a_deal_of_five_hundred_lines(world: World) -> None:
     assert counted(world.erp) == ONE_OF_EACH
     contract: Any = world.erp.of(Kind.CONTRACT)[0].record
     assert len(contract.lines) == 500
+
+
+# Reference data
+
+
+def test_a_run_works_by_the_version_that_its_first_step_has_read(world: World) -> None:
+    deal, first = a_won_deal(), world.wiring.data
+    world.crm.save(deal)
+    start_run(a_hint(deal=deal.key), world.clock())
+    ((_, given),) = world.executions.waiting()
+    read = handler("read_deal")(given["command"], None)
+    assert read["reference"] == first.version
+    # Another environment, after another version was published.
+    published = FakeWiring(world.crm, world.erp, world.psa, reference=reference(fields={}))
+    use(published)
+    assert published.data.version != first.version
+    command = {**given["command"], "reference": read["reference"], "snapshot": read["snapshot"]}
+    handler("check_deal")(command, None)
+    handler("plan_deal")(command, None)
+    assert world.ledger.runs.plan(deal.key, command["run"]).mapping_version == first.version
+    assert published.reference() == published.data
+
+
+def test_the_first_step_alone_asks_for_what_is_published(world: World) -> None:
+    asked: list[str] = []
+
+    def published() -> ReferenceData:
+        asked.append(telling().notes.get("revision", "the beginning"))
+        return world.wiring.data
+
+    world.wiring.published = published
+    run(world, a_won_deal())
+    assert asked == ["the beginning"]
+
+
+def test_a_version_that_the_ledger_does_not_have_stops_the_run_with_what_to_do(world: World) -> None:
+    deal = a_won_deal()
+    command = {"deal": deal.key.model_dump(), "run": "r", "number": 1, "correlation_id": "c"}
+    world.ledger.runs.keep_snapshot(deal, "s")
+    with pytest.raises(ConfigurationError, match=r"version 0f0f is not in the ledger.*redrive"):
+        handler("check_deal")({**command, "reference": "0f0f", "snapshot": "s"}, None)
 
 
 # Numbers that no creation was answered with

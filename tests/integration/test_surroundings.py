@@ -125,7 +125,7 @@ def test_that_none_is_published_is_said(appconfig: Stubber) -> None:
 
 def test_a_secret_is_read_by_its_name_and_never_told(world: World) -> None:
     connection = reference().connection("netsuite")
-    wiring = Wiring(reference=reference)
+    wiring = Wiring(published=reference)
     with pytest.raises(ConfigurationError, match=r"secret 'dealbridge/netsuite': ResourceNotFoundException"):
         wiring.secret(connection)
     aws.secrets().create_secret(Name="dealbridge/netsuite", SecretString="q8J3 not JSON")
@@ -141,11 +141,11 @@ def test_a_system_that_nobody_knows_is_named(world: World) -> None:
     connections["netsuite"] = connections["netsuite"].model_copy(update={"system": "ledgerly"})
     data = reference().model_copy(update={"connections": connections})
     with pytest.raises(ConfigurationError, match="'ledgerly' is none of"):
-        Wiring(reference=lambda: data).capabilities("netsuite")
+        Wiring(published=lambda: data).capabilities("netsuite")
 
 
 def test_every_connectors_capabilities_are_told_without_connecting() -> None:
-    wiring = Wiring(reference=reference)
+    wiring = Wiring(published=reference)
     for name, connection in reference().connections.items():
         assert wiring.capabilities(name).role in ("crm", "erp", "staffing"), connection.system
 
@@ -190,7 +190,7 @@ def test_an_event_that_is_no_command_is_the_machines_fault(world: World) -> None
     with pytest.raises(ConfigurationError, match="RunStep: deal: Field required"):
         handler({"run": "r", "number": 1, "correlation_id": "c"}, None)
     command = {"deal": a_won_deal().key.model_dump(), "run": "r", "number": 1, "correlation_id": "c"}
-    assert handler(command, None) == command
+    assert handler(command, None) == {**command, "reference": ""}
 
 
 def test_each_step_is_told_in_the_runs_story(world: World) -> None:

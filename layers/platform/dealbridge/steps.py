@@ -39,22 +39,28 @@ def now() -> datetime:
 
 
 class RunStep(Model):
-    """What every step of a deal's run is told."""
+    """What every step of a deal's run is told.
+
+    `reference` is the version of the reference data that the run works by, from its first step on.
+    """
 
     deal: DealKey
     run: str
     number: int
     correlation_id: str
+    reference: str = ""
 
 
 class Telling:
     """What one invocation has done so far: for its story entry, its metrics and its log line."""
 
-    def __init__(self, until: datetime | None = None, *, bulk: bool = False) -> None:
+    def __init__(self, until: datetime | None = None, *, bulk: bool = False, reference: str = "") -> None:
         self.until = until or now() + LONGEST_STEP
         """When Lambda ends the invocation at the latest."""
         self.bulk = bulk
         """Work that can wait; see `bulk_work`."""
+        self.reference = reference
+        """The version of the reference data to work by; empty: the one that is published."""
         self.at_end: list[Callable[[], None]] = []
         """What gives back what the invocation holds. A process that dies gives nothing back: that is leased."""
         self.calls: list[Call] = []
@@ -144,29 +150,37 @@ def step[I: RunStep, O: Model](function: Callable[[I], O]) -> Handler:
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if event == WARM_UP:
             return {}
-        told = Telling(_deadline(context))
-        _telling.set(told)
         title = getattr(context, "function_name", name).split("-")[-1]
         command = _parsed(accepts, event)
+        told = Telling(_deadline(context), reference=command.reference)
+        token = _telling.set(told)
         logger.append_keys(
             correlation_id=command.correlation_id, deal=str(command.deal), run=command.run, step=accepts.__name__
         )
-        began = now()
         try:
-            done = function(command)
-        except Exception as error:
-            told.end()
-            _tell(command, accepts.__name__, began, error)
-            _report_failure(error)
-            _measure(accepts.__name__, began, type(error).__name__, title)
-            raise
-        told.end()
-        _tell(command, accepts.__name__, began, None)
-        logger.info("step done", extra={"ms": _milliseconds(began), **told.story()})
-        _measure(accepts.__name__, began, "done", title)
-        return done.model_dump(mode="json")
+            return _told_of(function, command, told, title).model_dump(mode="json")
+        finally:
+            _telling.reset(token)
 
     return handler
+
+
+def _told_of[I: RunStep, O: Model](function: Callable[[I], O], command: I, told: Telling, title: str) -> O:
+    """What the step gives, with all that is told of it."""
+    name, began = type(command).__name__, now()
+    try:
+        done = function(command)
+    except Exception as error:
+        told.end()
+        _tell(command, name, began, error)
+        _report_failure(error)
+        _measure(name, began, type(error).__name__, title)
+        raise
+    told.end()
+    _tell(command, name, began, None)
+    logger.info("step done", extra={"ms": _milliseconds(began), **told.story()})
+    _measure(name, began, "done", title)
+    return done
 
 
 def queued(function: Callable[[dict[str, Any]], None]) -> Handler:

@@ -76,10 +76,40 @@ def _secret(name: str) -> Mapping[str, str]:
 class Wiring:
     """What the outside is reached through. Tests and local worlds put their own in place with `use`."""
 
-    reference: Callable[[], ReferenceData] = reference_data
+    published: Callable[[], ReferenceData] = reference_data
     secret: Callable[[Connection], Mapping[str, str]] = lambda connection: _secret(connection.secret)
     wire: Callable[[Connection], Any] = lambda connection: _wire(connection)
     _connectors: dict[str, tuple[Connection, Any]] = field(default_factory=dict)
+    _references: dict[str, ReferenceData] = field(default_factory=dict)
+
+    def reference(self) -> ReferenceData:
+        """The reference data to work by: within a run the run's, so that all of its steps work by one version."""
+        from dealbridge.steps import telling
+
+        version = telling().reference
+        if not version:
+            return self.published()
+        if version not in self._references:
+            from dealbridge.ledger.ledger import ledger
+
+            self._references[version] = ledger().references.read(version)
+        return self._references[version]
+
+    def settle_reference(self) -> str:
+        """Have the run work by what is published now; its version.
+
+        It is kept in the ledger for the run's later steps, which ask no more than that: AppConfig charges for each
+        configuration that an environment receives.
+        """
+        from dealbridge.ledger.ledger import ledger
+        from dealbridge.steps import telling
+
+        reference = self.published()
+        if reference.version not in self._references:
+            ledger().references.keep(reference)
+            self._references[reference.version] = reference
+        telling().reference = reference.version
+        return reference.version
 
     def capabilities(self, connection_id: str) -> Capabilities:
         """What a connection's system can do, without connecting."""

@@ -7,6 +7,7 @@ from dealbridge.ledger.deals import Deals
 from dealbridge.ledger.documents import Documents
 from dealbridge.ledger.etiquette import Etiquette
 from dealbridge.ledger.records import Records
+from dealbridge.ledger.references import References
 from dealbridge.ledger.runs import Runs
 from dealbridge.ledger.table import Table
 from dealbridge.settings import LedgerSettings
@@ -20,6 +21,7 @@ class Ledger:
         self.deals = Deals(items)
         self.runs = Runs(items, documents)
         self.records = Records(items, documents)
+        self.references = References(items, documents)
         self.cursors = Cursors(items)
         self.refused = Refused(items)
         self.etiquette = Etiquette(items)

@@ -23,11 +23,12 @@ class ReadDeal(RunStep):
 
 
 class DealRead(Model):
-    """The deal as it was read; `snapshot` names it in the ledger."""
+    """The deal as it was read; `snapshot` names it in the ledger. `reference`: see `RunStep`."""
 
     snapshot: str
     revision: str
     won: bool
+    reference: str
 
 
 class CheckDeal(RunStep):
@@ -43,10 +44,11 @@ class DealChecked(Model):
 
 
 def read_deal(command: ReadDeal) -> DealRead:
-    """Read the deal and keep its snapshot.
+    """Read the deal and keep its snapshot, by the reference data that the whole run works by.
 
     Raises RejectedError where the CRM's records cannot be made a deal of; the findings name the fields.
     """
+    reference = wiring().settle_reference()
     deal = fetch(command.deal)
     snapshot = content_hash(deal.commercial())
     ledger().runs.keep_snapshot(deal, snapshot)
@@ -55,7 +57,7 @@ def read_deal(command: ReadDeal) -> DealRead:
         telling().notes["modified_at"] = deal.modified_at.isoformat()
     if deal.won_at:
         telling().notes["won_at"] = deal.won_at.isoformat()
-    return DealRead(snapshot=snapshot, revision=deal.revision, won=deal.won)
+    return DealRead(snapshot=snapshot, revision=deal.revision, won=deal.won, reference=reference)
 
 
 def check_deal(command: CheckDeal) -> DealChecked:

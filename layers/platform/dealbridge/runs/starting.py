@@ -51,7 +51,8 @@ def execute(ticket: RunTicket) -> None:
         aws.states().start_execution(
             stateMachineArn=RunSettings.read().deal_run_arn,
             name=ticket.name,
-            input=json.dumps({"command": command.model_dump(mode="json"), "waits": 0}),
+            # By which reference data it works is for its first step to say.
+            input=json.dumps({"command": command.model_dump(mode="json", exclude={"reference"}), "waits": 0}),
         )
     except aws.states().exceptions.ExecutionAlreadyExists:
         return
