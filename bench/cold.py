@@ -22,8 +22,9 @@ from dealbridge_local.engine.corrections.functions import lambda_import_path
 
 BUILT = HOME / "build" / "dealbridge" / ".aws-sam" / "build"
 ROOM = HOME / "cold"
-"""Copies of layers and functions: what is compiled here must not get into the archives."""
-LAYERS = ("DependenciesLayer", "PlatformLayer")
+"""Copies of functions and of layers: `opt` as Lambda unpacks them, `source` without what was compiled in the build."""
+LAYERS = ("DependenciesLayer", "PlatformLayer", "CompiledLayer")
+"""In the order in which Lambda unpacks them, one over the other."""
 FROM_SOURCE = "sync_contract"
 
 
@@ -56,7 +57,7 @@ class Cold:
     boto3_ms: float
     starts: list[ColdStart]
     from_source_ms: float
-    """The import of FROM_SOURCE where nothing of the layers is compiled yet, as in a fresh environment on AWS."""
+    """The import of FROM_SOURCE as it would be if the layers were not compiled in the build."""
     layers: list[Layer]
 
     @property
@@ -93,13 +94,14 @@ def measure(deployed: Deployed, times: int) -> Cold:
     """Lead so many deals through the functions, each function in a fresh process of its own."""
     shutil.rmtree(ROOM, ignore_errors=True)
     for layer in LAYERS:
-        shutil.copytree(BUILT / layer, ROOM / layer)
+        shutil.copytree(BUILT / layer, ROOM / "opt", dirs_exist_ok=True)
+        if layer != "CompiledLayer":
+            shutil.copytree(BUILT / layer, ROOM / "source", dirs_exist_ok=True)
     shutil.copytree(REPOSITORY / "functions", ROOM / "functions", ignore=shutil.ignore_patterns("__pycache__"))
-    from_source = min(_Fresh(FROM_SOURCE, "-B").import_ms() for _ in range(times))
-    compiling = _walk(deployed)
-    walks = [_walk(deployed) for _ in range(times)]
+    from_source = min(_Fresh(FROM_SOURCE, "source").import_ms() for _ in range(times))
+    walks = [_walk(deployed) for _ in range(1 + times)]
     # In turns, and each as often: whatever else the machine does then falls on all alike.
-    imports = {name: _Fresh(name) for name in ("boto3", *sorted(compiling))}
+    imports = {name: _Fresh(name) for name in ("boto3", *sorted(walks[0]))}
     rounds = [{name: fresh.import_ms() for name, fresh in imports.items()} for _ in range(2 + times)]
     least = {name: min(each[name] for each in rounds) for name in imports}
     bare = least.pop("boto3")
@@ -112,11 +114,11 @@ def measure(deployed: Deployed, times: int) -> Cold:
 class _Fresh:
     """A program of its own that starts a function, or boto3 for comparison."""
 
-    def __init__(self, function: str, *flags: str) -> None:
+    def __init__(self, function: str, layers: str = "opt") -> None:
         folder = function if function == "boto3" else str(ROOM / "functions" / function)
-        path = [*lambda_import_path(), *(str(ROOM / layer / "python") for layer in LAYERS)]
-        # Isolated: nothing of this virtual environment but the interpreter.
-        self._command = [sys.executable, "-I", "-S", *flags, str(cold_start.__file__), folder]
+        path = [*lambda_import_path(), str(ROOM / layers / "python")]
+        # Isolated: nothing of this virtual environment but the interpreter. A function cannot write to /opt: -B.
+        self._command = [sys.executable, "-I", "-S", "-B", str(cold_start.__file__), folder]
         self._path = path
 
     def run(self, event: Mapping[str, Any] | None = None) -> dict[str, Any]:

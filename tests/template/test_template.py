@@ -350,9 +350,21 @@ def test_a_layer_says_how_it_is_built(name: str) -> None:
     """Without BuildMethod `sam build` succeeds and ships a broken layer; without BuildArchitecture it is x86_64."""
     layer = resources("AWS::Serverless::LayerVersion")[name]
     runtime = template()["Globals"]["Function"]["Runtime"]
-    assert layer["Metadata"] == {"BuildMethod": runtime, "BuildArchitecture": {"Ref": "Architecture"}}
+    if name == "CompiledLayer":  # by layers/Makefile; the same on every architecture
+        assert layer["Metadata"] == {"BuildMethod": "makefile"}
+        assert f"\nbuild-{name}:" in (REPOSITORY / layer["Properties"]["ContentUri"] / "Makefile").read_text()
+    else:
+        assert layer["Metadata"] == {"BuildMethod": runtime, "BuildArchitecture": {"Ref": "Architecture"}}
     assert layer["Properties"]["CompatibleRuntimes"] == [runtime]
     assert layer["Properties"]["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
+
+
+def test_what_is_compiled_is_for_the_python_of_the_functions() -> None:
+    """And it is unpacked over the sources: after them, under the same folder."""
+    assert template()["Globals"]["Function"]["Layers"][-1] == {"Ref": "CompiledLayer"}
+    makefile = (REPOSITORY / "layers" / "Makefile").read_text()
+    assert set(re.findall(r"python3\.\d+", makefile)) == {template()["Globals"]["Function"]["Runtime"]}
+    assert "--invalidation-mode unchecked-hash" in makefile
 
 
 def test_the_python_of_the_functions_is_the_projects() -> None:

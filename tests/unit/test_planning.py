@@ -9,12 +9,12 @@ import pytest
 from dealbridge.domain.deal import BillingFrequency, Deal
 from dealbridge.domain.findings import Owner
 from dealbridge.domain.keys import Kind
-from dealbridge.domain.plan import Action, Operation, Plan, Step
+from dealbridge.domain.plan import Action, Applied, Operation, Plan, Step
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConfigurationError
 from dealbridge.ports import Capabilities
 from dealbridge.rules import planning
-from dealbridge.rules.planning import Applied, Draft, field_changes
+from dealbridge.rules.planning import Draft, field_changes
 from dealbridge.rules.reference import ReferenceData
 from tests.builders import OPPORTUNITY, a_line, a_person, a_won_deal, an_account, can, codes_for, reference
 

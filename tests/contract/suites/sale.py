@@ -12,12 +12,12 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.model import Model
 from dealbridge.domain.money import Money, allocate, minor_unit
 from dealbridge.domain.parties import Address, TaxRegistration
-from dealbridge.domain.plan import Action, FieldChange, Operation
+from dealbridge.domain.plan import Action, Applied, FieldChange, Operation
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConflictError
 from dealbridge.ports import Capabilities, Found, Write
 from dealbridge.rules import planning
-from dealbridge.rules.planning import Applied, field_changes
+from dealbridge.rules.planning import field_changes
 from dealbridge.rules.reference import ReferenceData
 from tests.builders import a_line, a_milestone, a_person, a_won_deal, an_account, money
 

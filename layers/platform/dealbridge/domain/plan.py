@@ -1,5 +1,7 @@
 """What a run will do, decided before anything is written: operations with a field diff each."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -7,6 +9,7 @@ from pydantic import Field
 
 from dealbridge.domain.keys import ConnectionId, DealKey, Kind
 from dealbridge.domain.model import Model, content_hash
+from dealbridge.domain.refs import ExternalRef
 
 
 class Step(StrEnum):
@@ -81,6 +84,19 @@ class Operation(Model):
     def identity(self) -> str:
         """Where the record stands: see `identity`."""
         return identity(self.connection, self.kind, self.key)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the ledger knows of one record outside: the content last written, its codes, and where it stands.
+
+    `ref` None: an attempt was made and its outcome is unknown, or it never succeeded.
+    """
+
+    record: Mapping[str, Any]
+    codes: Mapping[str, Any]
+    ref: ExternalRef | None
+    withdrawn: bool = False
 
 
 class Plan(Model):

@@ -13,13 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 from dealbridge.domain.keys import DealKey, Kind
-from dealbridge.domain.plan import SHARED_KINDS, Action, Operation
+from dealbridge.domain.plan import SHARED_KINDS, Action, Applied, Operation
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConflictError, LeaseLostError, RecordBusyError
 from dealbridge.ledger.deals import deal_pk
 from dealbridge.ledger.documents import Documents
 from dealbridge.ledger.table import Change, ConditionError, Item, Table
-from dealbridge.rules.planning import Applied
 
 
 class How(StrEnum):

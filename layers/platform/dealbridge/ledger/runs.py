@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dealbridge.domain.deal import Deal
 from dealbridge.domain.keys import DealKey
 from dealbridge.domain.plan import Plan
 from dealbridge.errors import ConfigurationError
 from dealbridge.ledger.deals import deal_pk
 from dealbridge.ledger.documents import Documents
 from dealbridge.ledger.table import ConditionError, Item, Table
+
+if TYPE_CHECKING:
+    from dealbridge.domain.deal import Deal
 
 
 class Runs:
@@ -47,7 +49,7 @@ class Runs:
         """All open exceptions, by cause; eventually consistent."""
         return self._table.by_state("EXCEPTIONS#open", newest_first=False)
 
-    def keep_snapshot(self, deal: Deal, snapshot_hash: str) -> None:
+    def keep_snapshot(self, deal: "Deal", snapshot_hash: str) -> None:
         """Keep a snapshot under its hash; one that is kept already is left as it is."""
         item = {
             "pk": deal_pk(deal.key),
@@ -58,7 +60,10 @@ class Runs:
         with suppress(ConditionError):
             self._table.put(item, new=True)
 
-    def snapshot(self, key: DealKey, snapshot_hash: str) -> Deal:
+    def snapshot(self, key: DealKey, snapshot_hash: str) -> "Deal":
+        # Not at the top: most functions that open the ledger read no deal.
+        from dealbridge.domain.deal import Deal
+
         return Deal.model_validate(self._read(key, f"SNAPSHOT#{snapshot_hash}"))
 
     def keep_plan(self, run: str, plan: Plan) -> None:

@@ -11,8 +11,7 @@ from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import Kind, record_key
 from dealbridge.domain.model import Model, content_hash
 from dealbridge.domain.parties import Customer
-from dealbridge.domain.plan import Action, FieldChange, Operation, Plan, Step, identity
-from dealbridge.domain.refs import ExternalRef
+from dealbridge.domain.plan import Action, Applied, FieldChange, Operation, Plan, Step, identity
 from dealbridge.errors import ConfigurationError
 from dealbridge.ports import Capabilities
 from dealbridge.rules.engagement import Engagement, engagements
@@ -20,19 +19,6 @@ from dealbridge.rules.reference import ReferenceData
 
 ACTIVE = "Active"
 """What the CRM shows once everything stands."""
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What the ledger knows of one record outside: the content last written, its codes, and where it stands.
-
-    `ref` None: an attempt was made and its outcome is unknown, or it never succeeded.
-    """
-
-    record: Mapping[str, Any]
-    codes: Mapping[str, Any]
-    ref: ExternalRef | None
-    withdrawn: bool = False
 
 
 @dataclass(frozen=True)
