@@ -1,5 +1,6 @@
 """A step's operations, each an effect with proof: intent, call, outcome; read-back where an outcome is unknown."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
@@ -88,9 +89,13 @@ def apply_step(command: ApplyStep) -> StepApplied:
     ]
     refs = _Refs(command.deal)
     tally = {How.WRITTEN: 0, How.FOUND: 0}
-    for operation in operations:
-        how = _apply(command, operation, refs, plan.mapping_version)
-        tally[how] += 1
+    effects = _Effects()
+    try:
+        for operation in operations:
+            how = _apply(command, operation, refs, plan.mapping_version, effects)
+            tally[how] += 1
+    finally:
+        effects.count()
     return StepApplied(written=tally[How.WRITTEN], found=tally[How.FOUND])
 
 
@@ -102,6 +107,22 @@ def update_crm(command: UpdateCrm) -> StepApplied:
     if command.stopped:
         raise EngagementStoppedError(f"{command.stopped} failure(s) stopped the engagement; the CRM is not told of it")
     return apply_step(command)
+
+
+class _Effects:
+    """What a step has brought about, counted once for each kind: a log line for every record is what nobody reads."""
+
+    def __init__(self) -> None:
+        self._made: Counter[tuple[str, str, str]] = Counter()
+
+    def note(self, operation: Operation, ref: ExternalRef, how: How) -> None:
+        told = f"{operation.action.value} {operation.identity} → {ref.number or ref.id} ({how.value})"
+        telling().effects.append(told)
+        self._made[operation.connection, operation.kind.value, how.value] += 1
+
+    def count(self) -> None:
+        for (connection, kind, how), amount in self._made.items():
+            count("Effects", amount, connection=connection, kind=kind, how=how)
 
 
 class _Refs:
@@ -130,7 +151,7 @@ class _Refs:
         self._known[operation.identity] = ref
 
 
-def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_version: str) -> How:
+def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_version: str, effects: _Effects) -> How:
     needed = refs.of(operation)
     if operation.kind is Kind.ENGAGEMENT_STATUS:
         operation = _with_numbers(operation, _numbered(command.deal, needed))
@@ -161,8 +182,7 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
         raise
     ledger().records.settle(command.deal, command.run, intent, ref, how, mapping_version, now(), began)
     refs.note(operation, ref)
-    telling().effects.append(f"{operation.action.value} {operation.identity} → {ref.number or ref.id} ({how.value})")
-    count("Effects", connection=operation.connection, kind=operation.kind.value, how=how.value)
+    effects.note(operation, ref, how)
     return how
 
 
