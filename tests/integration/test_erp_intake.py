@@ -23,7 +23,7 @@ AGREED = sample("receive_erp_event/structured.json")["headers"]["authorization"]
 def connectors(world: World) -> None:
     """The connectors themselves: reading an event calls nobody."""
     secret = {"username": "DEALBRIDGE", "password": "p", "webhook_authorization": AGREED}
-    use(Wiring(reference=reference, secret=lambda connection: secret))
+    use(Wiring(published=reference, secret=lambda connection: secret))
 
 
 def answered(event: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -145,6 +145,6 @@ def test_a_secret_that_cannot_be_read_has_the_sender_try_again(world: World) -> 
     def fail(_: Any) -> Any:
         raise ConfigurationError("no secret")
 
-    use(Wiring(reference=reference, secret=fail))
+    use(Wiring(published=reference, secret=fail))
     assert answered(sample("receive_erp_event/structured.json"))[0] == 503
     assert refused(world) == []

@@ -322,7 +322,7 @@ def test_the_greeting_of_webhooks_is_answered_by_us_and_promises_what_the_api_le
 def test_of_a_run_the_first_step_alone_asks_what_is_published() -> None:
     """AppConfig charges for each configuration that an environment receives (decisions/0010)."""
     allowed = {name for name, each in functions().items() if {"Ref": "ReferencePolicy"} in each["Policies"]}
-    assert allowed == {"ReceiveCrmEventFunction", "PollCrmFunction", "ReadDealFunction"}
+    assert allowed == {"ReceiveCrmEventFunction", "ReceiveErpEventFunction", "PollCrmFunction", "ReadDealFunction"}
 
 
 def test_every_setting_is_given_to_somebody() -> None:

@@ -8,13 +8,16 @@ around it records intent and outcome, and asks it to `find` by our key when an o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dealbridge.domain.engagement import EngagementStatus, Record
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.model import Instant
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
+
+if TYPE_CHECKING:
+    # Whoever writes records has them already; an entrance, which only asks a CRM, is spared their models.
+    from dealbridge.domain.engagement import EngagementStatus, Record
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Write:
 
     kind: Kind
     key: str
-    record: Record
+    record: "Record"
     codes: Mapping[str, Any] = field(default_factory=dict)
     refs: Mapping[str, ExternalRef] = field(default_factory=dict)
     """Our keys → the vendor's records."""
@@ -60,7 +63,7 @@ class Found:
     """
 
     ref: ExternalRef
-    record: Record
+    record: "Record"
     complete: bool = True
 
 
@@ -185,10 +188,12 @@ class Crm(Protocol):
         None starts a look-back window. What changes between two pages is given by one of them or by the next poll.
         """
 
-    def find_status(self, opportunity: str) -> EngagementStatus | None:
+    def find_status(self, opportunity: str) -> "EngagementStatus | None":
         """The status fields as the CRM holds them now; None where none was ever written."""
 
-    def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
+    def write_status(
+        self, opportunity: str, status: "EngagementStatus", read_revision: str | None = None
+    ) -> ExternalRef:
         """Write our status fields, and nothing else.
 
         `ref.version` is the opportunity's revision after the write; where somebody else has changed it since

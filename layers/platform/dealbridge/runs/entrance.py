@@ -15,7 +15,6 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import BaseError as 
 
 from dealbridge import aws
 from dealbridge.errors import DealbridgeError
-from dealbridge.ledger.ledger import ledger
 from dealbridge.ports import InboundEventError, InboundRequest
 from dealbridge.settings import EntranceSettings
 from dealbridge.steps import count, logger, now
@@ -77,6 +76,9 @@ def check_size(request: InboundRequest) -> None:
 def refuse(request_id: str, connection: str, error: InboundEventError, request: InboundRequest) -> None:
     """Keep a request that is not accepted, credentials hidden."""
     reason, status = str(error), error.status
+    # The ledger is for what is refused and for catching up: an event that is taken does not open it.
+    from dealbridge.ledger.ledger import ledger
+
     logger.warning("inbound event refused", extra={"connection": connection, "reason": reason, "status": status})
     count("EventsRefused", status=str(status))
     content = {

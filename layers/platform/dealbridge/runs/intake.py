@@ -12,7 +12,6 @@ from dealbridge.domain.hints import DealHint, HintSource
 from dealbridge.domain.keys import DealKey
 from dealbridge.ports import InboundEventError, InboundHint, InboundRequest
 from dealbridge.runs.entrance import Answer, Once, answer, check_size, receive_http, refuse
-from dealbridge.runs.polling import catch_up
 from dealbridge.steps import count, now
 from dealbridge.wiring import wiring
 
@@ -72,6 +71,8 @@ def accept(connection: str, hints: list[InboundHint], correlation_id: str, lambd
         taken += 1
     unnamed = [hint for hint in hints if hint.opportunity is None]
     if unnamed:
+        from dealbridge.runs.polling import catch_up
+
         newest = max(unnamed, key=lambda hint: hint.occurred_at or now())
         once(f"catch-up {connection}#{newest.event_id}", lambda: catch_up(connection, newest.occurred_at))
         taken += len(unnamed)
