@@ -4,6 +4,7 @@
 #   make test    set up and pass all tests (no cloud account, no Docker)
 #   make up      leave the platform running; .local/endpoints.json says where
 #   make down    stop it
+#   make soak    the proof: fault matrix, planted bugs, 20,000 seeded worlds; writes docs/reliability.md
 #   make storm   500 deals while the engine's workers are killed at random
 #   make bench   measure what is fast and what it costs; writes docs/performance.md
 #   make check   format, lint, types, template
@@ -18,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export AWS_DEFAULT_REGION ?= us-east-1
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: setup demo test test-fast storm up down status bench check lint types template lock clean
+.PHONY: setup demo test test-fast soak storm up down status bench check lint types template lock clean
 
 setup: $(READY)
 
@@ -41,6 +42,9 @@ down: setup
 
 status: setup
 	@dealbridge-local status
+
+soak: setup
+	@python -m tests.faults.proof $(SOAK)
 
 storm: setup
 	@dealbridge-local storm

@@ -1,17 +1,11 @@
-"""Looks for the first world that a planted bug turns red: python -m tests.faults.hunting."""
+"""Looks for the first world that a planted bug turns red."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from dealbridge_local.worlds import reports
 from dealbridge_local.worlds.play import play
-from dealbridge_local.worlds.workers import spread
 from tests.faults.planted_bugs import BUGS
-
-MOST_SEEDS = 400
 
 
 @dataclass(frozen=True)
@@ -35,19 +29,3 @@ def hunt(bug: str, seeds: Iterable[int]) -> Caught:
         if broken:
             return Caught(bug, seed, str(broken[0]))
     return Caught(bug, None, None)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0: every planted bug was caught."""
-    found = list(spread(partial(hunt, seeds=range(MOST_SEEDS)), list(BUGS)))
-    found.sort(key=lambda caught: list(BUGS).index(caught.bug))
-    for caught in found:
-        print(f"{caught.bug}: seed {caught.seed}: {caught.rule}")
-    path = reports.write("planted", {"most_seeds": MOST_SEEDS, "bugs": [caught.content() for caught in found]})
-    missed = sum(caught.seed is None for caught in found)
-    print(f"{len(found) - missed} of {len(found)} planted bugs caught; {path}")
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,6 +16,8 @@ from dealbridge import events
 from dealbridge.connectors.kantata import mapping as kantata_mapping
 from dealbridge.connectors.kantata.system import Kantata
 from dealbridge.connectors.netsuite.system import NetSuite
+from dealbridge.connectors.s4hana import customers
+from dealbridge.connectors.s4hana.system import S4Hana
 from dealbridge.domain.hints import HintSource
 from dealbridge.domain.keys import DealKey
 from dealbridge.domain.money import Money
@@ -39,7 +41,9 @@ type Bug = Callable[[], AbstractContextManager[None]]
 @contextmanager
 def no_read_back() -> Iterator[None]:
     """After an unknown outcome nothing is found, whatever stands there."""
-    with patch.object(NetSuite, "find", lambda *_: None), patch.object(Kantata, "find", lambda *_: None):
+    with ExitStack() as stack:
+        for connector in (NetSuite, S4Hana, Kantata):
+            stack.enter_context(patch.object(connector, "find", lambda *_: None))
         yield
 
 
@@ -100,15 +104,17 @@ def retried_post() -> Iterator[None]:
 @contextmanager
 def swallowed_exception() -> Iterator[None]:
     """An update that fails counts as done."""
-    update = NetSuite.update
 
-    def quiet(netsuite: NetSuite, write: Any, ref: Any, changes: Any) -> Any:
-        try:
-            return update(netsuite, write, ref, changes)
-        except DealbridgeError:
-            return ref
+    def quiet(update: Callable[..., Any]) -> Callable[..., Any]:
+        def quietly(target: Any, write: Any, ref: Any, changes: Any) -> Any:
+            try:
+                return update(target, write, ref, changes)
+            except DealbridgeError:
+                return ref
 
-    with patch.object(NetSuite, "update", quiet):
+        return quietly
+
+    with patch.object(NetSuite, "update", quiet(NetSuite.update)), patch.object(S4Hana, "update", quiet(S4Hana.update)):
         yield
 
 
@@ -240,6 +246,19 @@ def amount_cut_off() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def partner_without_key() -> Iterator[None]:
+    """Partners are made in S/4HANA without our external id."""
+    new_customer = customers.new_customer
+
+    def without_key(*arguments: Any) -> dict[str, Any]:
+        made = new_customer(*arguments)
+        return {name: value for name, value in made.items() if name != "BusinessPartnerIDByExtSystem"}
+
+    with patch.object(customers, "new_customer", without_key):
+        yield
+
+
 BUGS: dict[str, Bug] = {
     bug.__name__: bug
     for bug in (
@@ -256,5 +275,6 @@ BUGS: dict[str, Bug] = {
         write_before_intent,
         shared_record_overwritten,
         amount_cut_off,
+        partner_without_key,
     )
 }

@@ -2,6 +2,7 @@
 
 import gc
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import perf_counter
@@ -68,6 +69,7 @@ def _play(seed: int, *, keeps_history: bool) -> Outcome:
         except StalledError as error:
             stalled = (Broken("everything_settles", str(error)),)
         broken = (*stalled, *judge(gather(world)))
+        calls = Counter(call.connection for call in world.functions.vendor_calls)
         counts = {
             "deals": len(people.deals),
             "acts": len(people.acts),
@@ -76,5 +78,8 @@ def _play(seed: int, *, keeps_history: bool) -> Outcome:
             "vendor_calls": len(world.functions.vendor_calls),
             "invocations": world.functions.invocations,
             "strikes": sum(weather.fallen.values()),
+            **{f"crm {name}": 1 for name in crms},
+            **{f"calls of {name}": count for name, count in sorted(calls.items())},
+            **{f"strike {name}": count for name, count in sorted(weather.fallen.items())},
         }
         return Outcome(seed, broken, world.history_hash, perf_counter() - began, counts, tuple(world.history))

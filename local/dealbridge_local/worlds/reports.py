@@ -1,4 +1,4 @@
-"""Reports of the proof: JSON, with what they were made on."""
+"""Reports of the proof as JSON, with what they were made on, and docs/reliability.md made of them."""
 
 import json
 import os
@@ -22,13 +22,24 @@ def write(name: str, content: Mapping[str, Any], folder: Path = FOLDER) -> Path:
     return path
 
 
+def read(name: str, folder: Path = FOLDER) -> dict[str, Any] | None:
+    """A report that was written; None where there is none."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
 def surroundings() -> dict[str, Any]:
     """When, of which commit, and on what machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _git("rev-parse", "HEAD"),
-        "changed_since": bool(_git("status", "--porcelain")),
-        "machine": {"system": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()},
+        "made_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "changed_since": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":!docs/*.md")),
+        "machine": f"{os.cpu_count()} processors, {memory:.0f} GB, {platform.system()}",
+        "python": platform.python_version(),
     }
 
 

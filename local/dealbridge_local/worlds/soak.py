@@ -1,6 +1,5 @@
-"""`make soak`: thousands of seeded worlds, with progress, and a report. Any seed can be played again alone.
+"""Thousands of seeded worlds, with progress. Any seed can be played again alone, with its whole history:
 
-python -m dealbridge_local.worlds.soak --seeds 20000
 python -m dealbridge_local.worlds.soak --replay 117
 """
 
@@ -12,7 +11,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from dealbridge_local.worlds import matrix, reports
 from dealbridge_local.worlds.play import Outcome, play
 from dealbridge_local.worlds.workers import spread
 
@@ -59,45 +57,21 @@ def soak(
     return result
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0: no rule was ever broken. 1: some was, and the report names seed and rule."""
-    parser = argparse.ArgumentParser(prog="dealbridge-local soak", description="Play seeded worlds and judge them.")
-    parser.add_argument("--seeds", type=int, default=20_000, help="how many")
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--workers", type=int, default=None, help="processes; one per processor unless given")
-    parser.add_argument("--pairs", type=int, default=0, help="also so many pairs of faults of the fault matrix")
-    parser.add_argument("--replay", type=int, default=None, metavar="SEED", help="play one seed and print its history")
-    options = parser.parse_args(arguments)
-    if options.replay is not None:
-        return _replay(options.replay)
-    result = soak(range(options.first, options.first + options.seeds), options.workers, _Progress(options.seeds))
-    content = {"first_seed": options.first, **result.content()}
-    wrong = len(result.broken)
-    if options.pairs:
-        reports = []
-        for path in matrix.PATHS.values():
-            baseline = matrix.record(path)
-            reports.append(matrix.run(matrix.pairs(baseline, options.first, options.pairs), baseline, options.workers))
-        content["pairs"] = [report.content() for report in reports]
-        wrong += sum(len(report.wrong) for report in reports)
-    path = reports.write("soak", content)
-    print(f"{result.seeds} seeds, {len(result.broken)} breaks, {result.seconds:.0f} s; {path}")
-    return 1 if wrong else 0
+class Progress:
+    """A line every few seconds, and one at once for whatever breaks. `kept` is given the state of things then."""
 
-
-class _Progress:
-    """A line every few seconds, and one at once for whatever breaks."""
-
-    def __init__(self, whole: int) -> None:
+    def __init__(self, whole: int, kept: Callable[[Soak], object] = lambda soak: None) -> None:
         self._whole = whole
         self._said = 0.0
+        self._kept = kept
 
     def __call__(self, soak: Soak, outcome: Outcome) -> None:
         for broken in outcome.broken[:3]:
             print(f"seed {outcome.seed}: {broken}", flush=True)
-        if soak.seconds - self._said < SAID_EVERY_S:
+        if soak.seconds - self._said < SAID_EVERY_S and soak.seeds < self._whole:
             return
         self._said = soak.seconds
+        self._kept(soak)
         pace = soak.seeds / soak.seconds
         left = (self._whole - soak.seeds) / pace / 60
         print(
@@ -106,12 +80,24 @@ class _Progress:
         )
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: no rule was ever broken. 1: some was, and seed and rule are printed."""
+    parser = argparse.ArgumentParser(description="Play seeded worlds and judge them.")
+    parser.add_argument("--seeds", type=int, default=500, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--workers", type=int, default=None, help="processes; one per processor unless given")
+    parser.add_argument("--replay", type=int, default=None, metavar="SEED", help="play one seed and print its history")
+    options = parser.parse_args(arguments)
+    if options.replay is not None:
+        return _replay(options.replay)
+    seeds = range(options.first, options.first + options.seeds)
+    return 1 if soak(seeds, options.workers, Progress(options.seeds)).broken else 0
+
+
 def _replay(seed: int) -> int:
     outcome = play(seed, keeps_history=True)
-    for line in outcome.history:
+    for line in (*outcome.history, *outcome.broken):
         print(line)
-    for broken in outcome.broken:
-        print(broken)
     print(f"seed {seed}: history {outcome.history_hash}, {outcome.counts}")
     return 1 if outcome.broken else 0
 
