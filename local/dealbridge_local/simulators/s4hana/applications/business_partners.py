@@ -117,7 +117,7 @@ class BusinessPartners(Application):
         for nested in ("to_BusinessPartnerAddress", "to_BusinessPartnerTax", "to_BuPaIdentification"):
             for child in draft.children.get(nested, []):
                 self._creators[child.entity.name](_linked(child, BusinessPartner=key))
-        for role in {"000000", *roles}:
+        for role in sorted({"000000", *roles}):
             self._add_role(key, role, now)
         if is_customer:
             self._add_customer(record)
