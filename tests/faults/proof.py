@@ -18,7 +18,7 @@ from tests.faults.hunting import hunt
 from tests.faults.planted_bugs import BUGS
 
 PARTS = ("matrix", "planted", "soak")
-HUNTED_SEEDS = 400
+HUNTED_SEEDS = 2000
 
 
 def prove_matrix(pairs: int, seed: int, workers: int | None) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -450,6 +450,50 @@ def test_a_lost_reply_to_an_update_is_read_back(world: World) -> None:
         "update contract",
         "find contract",
     ]
+
+
+def test_an_update_of_unknown_outcome_is_looked_up_though_the_deal_is_as_before(world: World) -> None:
+    """The other amount may stand outside: that nothing differs from what was applied says little."""
+    run(world, a_won_deal("100 EUR"))
+    world.erp.trouble.plan("after", "update", Kind.CONTRACT, TransientError("no answer", outcome_unknown=True))
+    world.erp.trouble.plan("before", "find", Kind.CONTRACT, TransientError("down"), times=20)
+    run(world, a_won_deal("120 EUR"))
+    world.erp.trouble.clear()
+    assert run(world, a_won_deal("100 EUR")) == [ACTIVE]
+    contract: Any = world.erp.of(Kind.CONTRACT)[0].record
+    assert contract.value.amount == 100
+
+
+def _an_attempt_of_unknown_outcome(world: World, kind: Kind, when: Literal["before", "after"]) -> Deal:
+    """Lines in two entities; of one the last answer got lost, and its lines go before anybody has looked."""
+    lines = [a_line("100 EUR"), a_line("50 EUR", id="00k2", legal_entity="EMEA-UK")]
+    world.erp.trouble.plan(when, "create", kind, TransientError("no answer", outcome_unknown=True), times=2)
+    world.erp.trouble.plan("before", "find", kind, TransientError("down"), times=40)
+    deal = a_won_deal(lines=lines)
+    run(world, deal)
+    assert world.head(deal.key)["cause"] == "TransientError"
+    world.erp.trouble.clear()
+    return deal
+
+
+@pytest.mark.parametrize("kind", [Kind.PROJECT, Kind.TASK])
+def test_what_was_tried_and_is_not_wanted_any_more_is_looked_for(world: World, kind: Kind) -> None:
+    _an_attempt_of_unknown_outcome(world, kind, "before")
+    assert run(world, a_won_deal(lines=[a_line("100 EUR")]))[-1] == ACTIVE
+    assert len(world.erp.of(kind)) == 1
+
+
+def test_a_task_that_turns_out_to_stand_is_withdrawn(world: World) -> None:
+    _an_attempt_of_unknown_outcome(world, Kind.TASK, "after")
+    assert run(world, a_won_deal(lines=[a_line("100 EUR")]))[-1] == ACTIVE
+    assert sorted(record.withdrawn for record in world.erp.of(Kind.TASK)) == [False, True]
+
+
+def test_a_contract_that_turns_out_to_stand_is_for_finance(world: World) -> None:
+    deal = _an_attempt_of_unknown_outcome(world, Kind.CONTRACT, "after")
+    run(world, a_won_deal(lines=[a_line("100 EUR")]))
+    (exception,) = [item for item in world.ledger.runs.open_exceptions() if item["deal"] == str(deal.key)]
+    assert [finding["rule"] for finding in exception["findings"]] == ["contract_still_wanted"]
 
 
 def test_a_half_made_record_is_completed(world: World) -> None:

@@ -182,6 +182,9 @@ class Sale:
         match operation.action:
             case Action.NONE:
                 return None
+            case Action.LOOK:
+                found = self.vendor.port.find(self.write(operation))
+                return found.ref if found else None
             case Action.CREATE:
                 return self.create(operation)
             case Action.UPDATE:

@@ -27,6 +27,8 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     WITHDRAW = "withdraw"
+    LOOK = "look"
+    """Nobody wants the record any more, and whether an earlier attempt has made it is unknown: find out."""
     NONE = "none"
 
 
@@ -97,6 +99,8 @@ class Applied:
     codes: Mapping[str, Any]
     ref: ExternalRef | None
     withdrawn: bool = False
+    unsettled_by: tuple[DealKey, str] | None = None
+    """The deal and the run whose attempt at it has no outcome: something else than `record` may stand."""
 
 
 class Plan(Model):

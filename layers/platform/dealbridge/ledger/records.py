@@ -220,6 +220,7 @@ class Records:
             codes=content.get("codes", {}),
             ref=ExternalRef.model_validate(ref) if ref else None,
             withdrawn=bool(item.get("withdrawn")),
+            unsettled_by=(DealKey.parse(item["intent"]["deal"]), item["intent"]["run"]) if "intent" in item else None,
         )
 
     def _content(self, item: Item) -> dict[str, Any]:

@@ -39,18 +39,34 @@ def identities(deal: Deal, reference: ReferenceData, can: Can) -> list[str]:
 
 
 def plan_deal(
-    deal: Deal, snapshot_hash: str, reference: ReferenceData, can: Can, applied: Mapping[str, Applied]
+    deal: Deal,
+    snapshot_hash: str,
+    reference: ReferenceData,
+    can: Can,
+    applied: Mapping[str, Applied],
+    left: Mapping[str, Operation] | None = None,
 ) -> Draft:
     """What has to be written so that the desired records stand.
 
-    `applied` maps `Operation.identity` to what the ledger knows, of this deal and of shared records.
+    `applied` maps `Operation.identity` to what the ledger knows, of this deal and of shared records. `left` are
+    operations of earlier runs whose outcome is unknown, by identity as well: what they may have set counts as applied,
+    too, and where their record is not wanted any more it is looked up, so that nothing stands that nobody knows of.
     Raises ConfigurationError where a code is missing that a record needs.
     """
+    left = left or {}
     desired = _desired(deal, reference, can, applied)
     wanted = {operation.identity for operation in desired}
-    operations = [_compared(operation, applied.get(operation.identity)) for operation in desired]
+    operations = [
+        _compared(operation, applied.get(operation.identity), left.get(operation.identity)) for operation in desired
+    ]
     unwanted = {place: known for place, known in applied.items() if place not in wanted and known.ref}
     operations.extend(_withdrawals(deal, unwanted, can))
+    planned = {operation.identity for operation in operations}
+    operations.extend(
+        operation.model_copy(update={"action": Action.LOOK, "changes": (), "basis": None})
+        for place, operation in left.items()
+        if place not in planned
+    )
     plan = Plan(
         deal=deal.key,
         snapshot_hash=snapshot_hash,
@@ -86,15 +102,19 @@ def _is_keyed(value: Any) -> bool:
     )
 
 
-def _compared(operation: Operation, known: Applied | None) -> Operation:
+def _compared(operation: Operation, known: Applied | None, left: Operation | None) -> Operation:
+    tried = field_changes(_without_time(left.record), _without_time(operation.record)) if left else []
     if known is None or known.ref is None:
-        return operation
+        return operation.model_copy(update={"changes": tuple(tried)})
     if known.withdrawn:
         return operation.model_copy(update={"action": Action.UPDATE})
     changes = field_changes(_without_time(known.record), _without_time(operation.record))
     if not operation.shared:
         changes += field_changes(known.codes, operation.codes, "codes")
-    action = Action.UPDATE if changes else Action.NONE
+    told = {change.path for change in changes}
+    changes += [change for change in tried if change.path not in told]
+    # What an attempt of unknown outcome has left may differ from what was applied before it.
+    action = Action.UPDATE if changes or known.unsettled_by else Action.NONE
     basis = content_hash(known.record) if operation.shared else None
     return operation.model_copy(update={"action": action, "changes": tuple(changes), "basis": basis})
 
@@ -108,7 +128,7 @@ def _withdrawals(deal: Deal, unwanted: Mapping[str, Applied], can: Can) -> Itera
     for place, known in unwanted.items():
         connection, kind_name, key = place.split("/", 2)
         kind = Kind(kind_name)
-        if kind in steps and kind in can(connection).withdraws and not known.withdrawn:
+        if kind in steps and kind in can(connection).withdraws and (not known.withdrawn or known.unsettled_by):
             yield Operation(
                 step=steps[kind],
                 action=Action.WITHDRAW,

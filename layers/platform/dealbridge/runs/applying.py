@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
@@ -172,6 +173,8 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
         known=intent.known.ref if intent.known else None,
     )
     attempt = _Attempt(target, write, intent)
+    if operation.action is Action.LOOK:
+        return _look(command, attempt, intent, mapping_version, began)
     try:
         ref, how = attempt.make()
     except DealbridgeError as error:
@@ -184,6 +187,34 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
     refs.note(operation, ref)
     effects.note(operation, ref, how)
     return how
+
+
+def _look(command: ApplyStep, attempt: "_Attempt", intent: Intent, mapping_version: str, began: datetime) -> How:
+    """Find out what became of an earlier attempt at a record that nobody wants any more, and write it down.
+
+    Raises ConflictError where it stands and can be ended, or has to be by a person: the next plan sees to it.
+    """
+    try:
+        found = attempt.look()
+    except DealbridgeError:
+        ledger().records.leave(command.deal, intent, attempt.absent_since)
+        raise
+    if found is None:
+        ledger().records.drop(command.deal, intent)
+        return How.FOUND
+    operation = intent.operation.model_copy(update={"record": found.record.content()})
+    stands = replace(intent, operation=operation)
+    ledger().records.settle(command.deal, command.run, stands, found.ref, How.FOUND, mapping_version, now(), began)
+    if operation.kind in _ENDED:
+        raise ConflictError(
+            f"{operation.identity} stands as {found.ref.number or found.ref.id}, and the deal no longer wants it",
+            connection=operation.connection,
+        )
+    return How.FOUND
+
+
+_ENDED = frozenset({Kind.TASK, Kind.STAFFING_REQUEST, Kind.CONTRACT})
+"""What is withdrawn when it is not wanted any more, or for finance to end."""
 
 
 class _Attempt:
@@ -200,7 +231,7 @@ class _Attempt:
     def make(self) -> tuple[ExternalRef, How]:
         operation, known = self._intent.operation, self._intent.known
         if self.unsettled:
-            found = self._read_back()
+            found = self.look()
             # Found, it stays unsettled until it is settled: dropped, nobody would know that it stands.
             self.unsettled = found is not None
             return self._after_reading_back(found)
@@ -221,11 +252,11 @@ class _Attempt:
             self.unsettled = True
             return self._after_reading_back(found)
 
-    def _read_back(self) -> Found | None:
+    def look(self) -> Found | None:
         """What stands. Raises RecordBusyError while what is not found may only not show yet, and a second creation
         would make a second record."""
         lag, absent_since = self._target.lag(self._write.kind), self._intent.absent_since
-        creates = self._intent.operation.action is Action.CREATE
+        creates = self._intent.operation.action in (Action.CREATE, Action.LOOK)
         sure_at = absent_since + lag if absent_since else None
         if not lag or not creates or sure_at is None or now() >= sure_at:
             found = self._target.find(self._write)
@@ -248,9 +279,21 @@ class _Attempt:
         ref = self._with_known_parts(found.ref)
         if operation.action is Action.WITHDRAW:
             return self._target.withdraw(self._write, ref), How.WRITTEN
+        cleared = self._cleared()
         if found.complete and not field_changes(_comparable(found.record), _comparable(self._write.record)):
-            return ref, How.FOUND
-        return self._target.update(self._write, ref, ()), How.WRITTEN
+            return (self._target.update(self._write, ref, cleared), How.WRITTEN) if cleared else (ref, How.FOUND)
+        ref = self._target.update(self._write, ref, ())
+        return self._target.update(self._write, ref, cleared) if cleared else ref, How.WRITTEN
+
+    def _cleared(self) -> Sequence[FieldChange]:
+        """Fields that were set, or that an attempt of unknown outcome may have set, and on which the record is silent
+        now. What a record is silent on is left to the vendor: neither reading back nor writing it whole clears them.
+        """
+        operation, known = self._intent.operation, self._intent.known
+        changes = [*(field_changes(known.record, operation.record) if known else ()), *operation.changes]
+        cleared = {each.path: each for each in changes if each.after is None and not each.path.startswith("codes")}
+        # A line or a task that is gone is a part, which is found (`Write.known`).
+        return [change for path, change in cleared.items() if "[" not in path]
 
     def _with_known_parts(self, ref: ExternalRef) -> ExternalRef:
         """What was read back names the parts that are wanted; those that the ledger knows besides stay known."""

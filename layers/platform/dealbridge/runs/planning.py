@@ -1,12 +1,13 @@
 """The snapshot to a plan: within a run, or as a preview that writes nothing."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from dealbridge.domain.deal import Deal
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import DealKey, Kind
 from dealbridge.domain.model import Model, content_hash
-from dealbridge.domain.plan import Plan
+from dealbridge.domain.plan import Applied, Operation, Plan
 from dealbridge.errors import RejectedError
 from dealbridge.ledger.ledger import ledger
 from dealbridge.rules import checks, planning
@@ -58,8 +59,19 @@ def draft_for(deal: Deal, snapshot: str) -> planning.Draft:
         standing = ledger().records.applied(deal.key, ())
         contracts = [known for identity, known in standing.items() if f"/{Kind.CONTRACT}/" in identity and known.ref]
         return planning.Draft(empty, tuple(_reopened(deal, len(contracts))))
-    shared = planning.identities(deal, reference, can)
-    return planning.plan_deal(deal, snapshot, reference, can, ledger().records.applied(deal.key, shared))
+    applied = ledger().records.applied(deal.key, planning.identities(deal, reference, can))
+    return planning.plan_deal(deal, snapshot, reference, can, applied, _left(applied))
+
+
+def _left(applied: Mapping[str, Applied]) -> dict[str, Operation]:
+    """What earlier runs have tried with unknown outcome, by identity."""
+    found: dict[str, Operation] = {}
+    for place, known in applied.items():
+        plan = ledger().runs.plan_of(*known.unsettled_by) if known.unsettled_by else None
+        for operation in plan.operations if plan else ():
+            if operation.identity == place:
+                found[place] = operation
+    return found
 
 
 @bulk_work()
