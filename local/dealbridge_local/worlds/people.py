@@ -33,8 +33,9 @@ type Act = Iterator[float]
 class People:
     """Everybody who acts in a world."""
 
-    def __init__(self, world: World, seed: str) -> None:
+    def __init__(self, world: World, seed: str, *, small: bool = False) -> None:
         self._world = world
+        self._small = small
         self._chance = random.Random(f"{seed}/people")
         sellers: tuple[type[SalesforceSeller | HubSpotSeller], ...] = (SalesforceSeller, HubSpotSeller)
         self._sellers: dict[str, Seller] = {each.crm: each(world) for each in sellers if each.crm in world.crms}
@@ -49,15 +50,15 @@ class People:
         """Put the deals into the CRM, and spread what people do over the seconds until then."""
         chance = self._chance
         for crm in self._sellers:
-            for number in range(chance.choice((1, 1, 2)) if len(self._sellers) == 1 else 1):
+            for number in range(1 if self._small or len(self._sellers) > 1 else chance.choice((1, 1, 2))):
                 self._open_account(crm, f"Account {number}", chance.choice((0, 0, 1, 2, 6)))
-        for number in range(chance.choice((1, 1, 1, 2, 2, 3, 5))):
+        for number in range(1 if self._small else chance.choice((1, 2, 2, 3, 5))):
             self.deals.append(self._open_deal(number))
         # At the end of a quarter deals are won by the minute.
         spread = chance.choice((3.0, until / 3, until / 3))
         for deal in self.deals:
             self._later(chance.uniform(0, spread), self._win(deal))
-            for _ in range(chance.choice((0, 1, 1, 2, 3))):
+            for _ in range(chance.choice((0, 1, 1, 2) if self._small else (0, 1, 1, 2, 3))):
                 self._later(chance.uniform(until / 10, until), self._amend(deal))
         for _ in range(chance.choice((0, 0, 1, 2))):
             self._later(chance.uniform(0, until), self._operate())

@@ -18,6 +18,9 @@ from dealbridge_local.worlds.world import CRMS, World
 
 LIVES = timedelta(minutes=10)
 """So long people act and the weather may be bad."""
+SMALL, SMALL_LIVES = 0.65, timedelta(minutes=3)
+"""So many worlds are small, one deal in three minutes: most of what can go wrong goes wrong there, and four are played
+in the time of a large one."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,18 @@ def play(seed: int, *, keeps_history: bool = False) -> Outcome:
 
 def _play(seed: int, *, keeps_history: bool) -> Outcome:
     began, name = perf_counter(), str(seed)
-    weather = Weather(name, round(LIVES / timedelta(microseconds=1)))
-    crms = random.Random(f"{name}/crms").choice((CRMS[:1], CRMS[1:], CRMS))
+    chance = random.Random(f"{name}/size")
+    small = chance.random() < SMALL
+    lives = SMALL_LIVES if small else LIVES
+    weather = Weather(name, round(lives / timedelta(microseconds=1)))
+    crms = chance.choice((CRMS[:1], CRMS[1:]) if small else (CRMS[:1], CRMS[1:], CRMS))
     with World(name, weather, weather, crms, keeps_history) as world:
         weather.watch(world.scheduler)
-        people = People(world, name)
+        people = People(world, name, small=small)
         stalled: tuple[Broken, ...] = ()
         try:
-            people.begin(LIVES.total_seconds())
-            world.poll_regularly(world.scheduler.now() + LIVES, weather.climate.poll_minutes)
+            people.begin(lives.total_seconds())
+            world.poll_regularly(world.scheduler.now() + lives, weather.climate.poll_minutes)
             world.scheduler.run(weather.calm_at)
             people.mend()
             operations.mend(world)
@@ -71,6 +77,7 @@ def _play(seed: int, *, keeps_history: bool) -> Outcome:
         broken = (*stalled, *judge(gather(world)))
         calls = Counter(call.connection for call in world.functions.vendor_calls)
         counts = {
+            "small worlds": int(small),
             "deals": len(people.deals),
             "acts": len(people.acts),
             "refused": people.refused,

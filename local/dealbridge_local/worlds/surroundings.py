@@ -15,6 +15,7 @@ from unittest.mock import patch
 from aws_lambda_powertools.utilities.idempotency import base as idempotency
 from aws_lambda_powertools.utilities.idempotency.persistence import base as persistence
 from aws_lambda_powertools.utilities.idempotency.persistence import datarecord, dynamodb
+from jsonata import Jsonata
 
 from dealbridge import clock, settings, steps, wiring
 from dealbridge.ledger.ledger import ledger
@@ -66,6 +67,7 @@ def surrounded(clients: Mapping[str, Any], now: Callable[[], datetime], chance: 
         steps.logger.setLevel("CRITICAL")
         stack.callback(steps.logger.setLevel, level)
         stack.enter_context(patch.object(reading, "evaluate", _evaluated))
+        stack.enter_context(patch.object(Jsonata.Frame, "lookup", _looked_up))
         # httpx tells by it how long an answer took.
         stack.enter_context(patch("time.perf_counter", lambda: now().timestamp()))
         # uuid4 takes its bytes from here.
@@ -75,6 +77,22 @@ def surrounded(clients: Mapping[str, Any], now: Callable[[], datetime], chance: 
             # Powertools reads the machine's clock itself.
             stack.enter_context(patch.object(reader, "dt", module))
         yield
+
+
+def _looked_up(frame: Any, name: str) -> Any:
+    """JSONata's own, without asking every frame at every node for a hook that nobody sets: a tenth of the time."""
+    if name in _HOOKS:
+        return None
+    while frame is not None:
+        value = frame.bindings.get(name, _ABSENT)
+        if value is not _ABSENT:
+            return value
+        frame = frame.parent
+    return None
+
+
+_ABSENT = object()
+_HOOKS = frozenset({"__evaluate_entry", "__evaluate_exit"})
 
 
 def _evaluated(expression: str, document: Any, *, named: str) -> Any:
