@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from bench.deployed import Deployed, key_of
+from bench.deployed import Deployed
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import RECORD_TYPES, Record
 from dealbridge.domain.keys import DealKey, Kind
@@ -43,12 +43,11 @@ class BareProcess:
     def _count(self, call: Call) -> None:
         self.calls[call.connection] += 1
 
-    def activate(self, opportunity: str) -> float:
+    def activate(self, key: DealKey) -> float:
         """Everything that a first activation does at the vendors; the seconds that it took."""
-        key = key_of(opportunity)
         self.calls.clear()
         began = time.perf_counter()
-        read = self._wiring.crm(key.crm).read_deal(opportunity)
+        read = self._wiring.crm(key.crm).read_deal(key.opportunity)
         deal = as_deal(key, read, self._reference.field_mapping(key.crm))
         snapshot = content_hash(deal.commercial())
         plan = plan_deal(deal, snapshot, self._reference, self._wiring.capabilities, {}).plan

@@ -11,8 +11,9 @@ from io import BytesIO
 from typing import Any
 
 from bench import cold_start, deals
-from bench.deployed import HOME, Deployed, key_of
+from bench.deployed import HOME, Deployed
 from dealbridge.domain.hints import DealHint
+from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.deals import RunTicket
 from dealbridge.ledger.ledger import ledger
 from dealbridge.runs.redriving import hint
@@ -136,9 +137,9 @@ class _Fresh:
 def _walk(deployed: Deployed) -> dict[str, dict[str, Any]]:
     """A deal led through the functions by their own handlers; the state machine does not know of it."""
     with deployed.unheard():
-        deal = deals.small(deployed.seller)
-        deployed.seller.win(deal)
-        parked, dead = (deals.small(deployed.seller) for _ in range(2))
+        deal = deployed.sellers.open(deals.small())
+        deployed.sellers.win(deal)
+        parked, dead = (deployed.sellers.open(deals.small()) for _ in range(2))
     ticket = _claim(deal)
     command = _command_of(ticket)
     found = {"read_deal": _Fresh("read_deal").run(command)}
@@ -157,8 +158,8 @@ def _walk(deployed: Deployed) -> dict[str, dict[str, Any]]:
     failure = {"Error": "RejectedError", "Cause": "{}", "step": "CheckDeal"}
     found["park_run"] = _Fresh("park_run").run({**_command_of(_claim(parked)), "failures": [failure]})
     found["park_dead_run"] = _Fresh("park_dead_run").run(_aborted(_command_of(_claim(dead))))
-    found["receive_crm_event"] = _Fresh("receive_crm_event").run(_relayed(deployed, deal))
-    body = json.dumps({"detail": hint(key_of(deal)).model_dump(mode="json")})
+    found["receive_crm_event"] = _Fresh("receive_crm_event").run(_relayed(deployed, deal.opportunity))
+    body = json.dumps({"detail": hint(deal).model_dump(mode="json")})
     found["start_deal_run"] = _Fresh("start_deal_run").run({"Records": [{"messageId": "bench", "body": body}]})
     deployed.settle()
     found["poll_crm"] = _Fresh("poll_crm").run({})
@@ -166,8 +167,8 @@ def _walk(deployed: Deployed) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _claim(deal: str) -> RunTicket:
-    given: DealHint = hint(key_of(deal))
+def _claim(deal: DealKey) -> RunTicket:
+    given: DealHint = hint(deal)
     claimed = ledger().deals.claim(given, now())
     assert isinstance(claimed, RunTicket), claimed
     return claimed

@@ -48,6 +48,8 @@ def main() -> None:
         get_remaining_time_in_millis=lambda: 60_000,
     )
     for name in ("first", "second"):
+        if name == "second" and PurePath(folder).name == "poll_crm":
+            time.sleep(1)  # HubSpot allows five searches a second
         calls.clear()
         clock, processor, answer = timed(lambda: app.handler(event, context))
         result.setdefault("answer", answer)

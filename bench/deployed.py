@@ -12,19 +12,19 @@ from typing import Any
 
 import httpx
 
+from bench.sellers import Sellers, sellers_at
 from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.ledger import ledger
 from dealbridge_local import platform as local_platform
 from dealbridge_local.engine import REPOSITORY, Settings, wait_until
 from dealbridge_local.platform import Platform
-from dealbridge_local.salesforce_user import SalesforceUser
 from dealbridge_local.simulators.serve import SIMULATORS
 from dealbridge_local.vendors import FIRST_PORT_SETTING
 
 HOME = REPOSITORY / ".local" / "bench"
 """Kept from run to run for what `sam build` has built."""
 
-VENDORS = ("salesforce", "netsuite", "kantata")
+VENDORS = tuple(SIMULATORS)
 """The connections that the measured deals reach."""
 
 
@@ -33,29 +33,28 @@ class Deployed:
     """The running platform, and what measuring asks of it."""
 
     platform: Platform
-    seller: SalesforceUser
+    sellers: Sellers
 
     # Deals
 
-    def win(self, deal: str) -> float:
+    def win(self, deal: DealKey) -> float:
         """Win a deal and wait until it is active and nothing runs any more; the time at which it was won."""
-        self.seller.win(deal)
+        self.sellers.win(deal)
         won = time.time()
         self.wait_until_active(deal)
         self.settle()
         return won
 
-    def seconds_to_active(self, deal: str) -> float:
+    def seconds_to_active(self, deal: DealKey) -> float:
         """Win a deal; the seconds until the ledger says that it is active."""
         won = self.win(deal)
-        head = ledger().deals.head(key_of(deal))
+        head = ledger().deals.head(deal)
         assert head is not None
         return seconds_of(head["active_at"]) - won
 
-    def wait_until_active(self, deal: str, within_s: float = 300) -> None:
-        key = key_of(deal)
+    def wait_until_active(self, deal: DealKey, within_s: float = 300) -> None:
         wait_until(
-            lambda: "active_at" in (ledger().deals.head(key) or {}),
+            lambda: "active_at" in (ledger().deals.head(deal) or {}),
             f"{deal} to be active",
             within_s=within_s,
             every_s=0.1,
@@ -93,12 +92,19 @@ class Deployed:
         events = self.platform.engine.client("events")
         source = self.platform.endpoints["simulators"]["salesforce"]["credentials"]["relay_source"]
         (rule,) = events.list_rules(EventBusName=source)["Rules"]
+        hubspot = self.platform.endpoints["simulators"]["hubspot"]
+        webhooks = f"{hubspot['url']}/webhooks/v3/{hubspot['credentials']['app_id']}/settings"
+        signed_in = {"hapikey": hubspot["credentials"]["developer_api_key"]}
         events.disable_rule(Name=rule["Name"], EventBusName=source)
+        httpx.delete(webhooks, params=signed_in, timeout=60).raise_for_status()
         try:
             yield
             self.settle()
         finally:
             events.enable_rule(Name=rule["Name"], EventBusName=source)
+            # What happened while there was no target is never sent.
+            target = {"targetUrl": f"{self.platform.endpoints['http_api']}/events/hubspot"}
+            httpx.put(webhooks, params=signed_in, json=target, timeout=60).raise_for_status()
 
     # Vendors
 
@@ -122,10 +128,10 @@ class Deployed:
 
     # What AWS saw
 
-    def executions(self, deal: str) -> list[str]:
+    def executions(self, deal: DealKey) -> list[str]:
         """The executions of a deal's runs, by ARN, the first first."""
         arn = self.platform.stack["DealRunArn"].replace(":stateMachine:", ":execution:")
-        return [f"{arn}:{run['run']}" for run in ledger().runs.of(key_of(deal))]
+        return [f"{arn}:{run['run']}" for run in ledger().runs.of(deal)]
 
     def tasks(self, execution: str) -> int:
         """How many functions an execution has called."""
@@ -165,18 +171,13 @@ def deployed() -> Iterator[Deployed]:
     try:
         platform = local_platform.up(settings, poll_rate="rate(1 day)")
         local_platform.point_process_at(platform)
-        described = platform.endpoints["simulators"]["salesforce"]
-        seller = SalesforceUser(described["url"], described["credentials"])
-        yield Deployed(platform, seller)
-        seller.close()
+        sellers = sellers_at(platform.endpoints["simulators"])
+        yield Deployed(platform, sellers)
+        sellers.close()
     finally:
         local_platform.down(settings)
         os.environ.clear()
         os.environ.update(before)
-
-
-def key_of(deal: str) -> DealKey:
-    return DealKey(crm="salesforce", opportunity=deal)
 
 
 def story_of(run: Mapping[str, Any]) -> list[tuple[str, float, float]]:

@@ -8,6 +8,7 @@ from bench import deals
 from bench.calls import look_again
 from bench.deployed import Deployed
 from bench.metered import Meter, MeteredWorld, metered_world
+from dealbridge.domain.keys import DealKey
 
 
 @dataclass
@@ -32,12 +33,12 @@ class Point:
 def of_lines(deployed: Deployed, sizes: Sequence[int]) -> list[Point]:
     """Deals of so many lines: counted in a world, timed on the platform."""
     with metered_world() as world:
-        world.seller.win(deals.small(world.seller))
+        world.sellers.win(world.sellers.open(deals.small()))
         world.world.settle()
         points = [_point(world, size, size) for size in sizes]
     for point in points:
         with deployed.unheard():
-            deal = deals.of_lines(deployed.seller, point.size)
+            deal = deployed.sellers.open(deals.of_lines(point.size))
         point.won_to_active_s = deployed.seconds_to_active(deal)
     return points
 
@@ -45,8 +46,8 @@ def of_lines(deployed: Deployed, sizes: Sequence[int]) -> list[Point]:
 def of_deals(sizes: Sequence[int]) -> list[Point]:
     """A ledger of so many deals, filled with copies of one that was worked off; the next deal is measured."""
     with metered_world() as world:
-        pattern = deals.small(world.seller)
-        world.seller.win(pattern)
+        pattern = world.sellers.open(deals.small())
+        world.sellers.win(pattern)
         world.world.settle()
         points, held = [], 1
         for size in sizes:
@@ -74,18 +75,18 @@ def _units(point: Point) -> float:
 
 
 def _point(world: MeteredWorld, size: int, lines: int) -> Point:
-    deal = deals.of_lines(world.seller, lines)
+    deal = world.sellers.open(deals.of_lines(lines))
     world.world.settle()
     with world.metered() as first:
-        world.seller.win(deal)
+        world.sellers.win(deal)
     with world.metered() as unchanged:
         look_again(deal)
     return Point(size, first, unchanged)
 
 
-def _copy(world: MeteredWorld, pattern: str, opportunity: str) -> None:
+def _copy(world: MeteredWorld, pattern: DealKey, opportunity: str) -> None:
     """The items of one deal as those of another: keys and the index are its own, the rest is shared."""
-    for item in list(world.world.ledger.items[f"DEAL#salesforce:{pattern}"].values()):
+    for item in list(world.world.ledger.items[f"DEAL#{pattern}"].values()):
         copied = {**item, "pk": {"S": f"DEAL#salesforce:{opportunity}"}}
         world.world.ledger.put((copied["pk"]["S"], copied["sk"]["S"]), copied)
 

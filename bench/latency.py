@@ -1,12 +1,15 @@
 """From won to active, at several vendor latencies, beside the bare calls in one process."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from bench import deals
 from bench.bare import BareProcess
-from bench.deployed import Deployed, key_of, seconds_of, story_of
+from bench.deals import FIRST_PAIR, OTHER_PAIR, Pair
+from bench.deployed import Deployed, seconds_of, story_of
+from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.ledger import ledger
 
 
@@ -14,6 +17,7 @@ from dealbridge.ledger.ledger import ledger
 class Latency:
     """One vendor latency; medians, in seconds."""
 
+    pair: Pair
     vendor_seconds: float
     won_to_active: float
     entrance: float
@@ -31,6 +35,7 @@ class Latency:
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "pair": str(self.pair),
             "vendor_ms": round(self.vendor_seconds * 1000),
             "won_to_active_s": round(self.won_to_active, 3),
             "entrance_s": round(self.entrance, 3),
@@ -41,18 +46,27 @@ class Latency:
         }
 
 
-def measure(deployed: Deployed, number: int, latencies: tuple[float, ...] = (0.0, 0.05, 0.2)) -> list[Latency]:
-    """So many typical deals at each latency, through the platform and bare, in turns."""
+def measure(
+    deployed: Deployed,
+    number: int,
+    latencies: tuple[float, ...] = (0.0, 0.05, 0.2),
+    pairs: Sequence[Pair] = (FIRST_PAIR, OTHER_PAIR),
+) -> list[Latency]:
+    """So many typical deals of each pair at each latency, through the platform and bare, in turns."""
     bare = BareProcess(deployed)
     with deployed.unheard():
-        bare.activate(deals.typical(deployed.seller))  # signs in
-    return [_at(deployed, bare, seconds, number) for seconds in latencies]
+        first = [deployed.sellers.open(deals.typical(), pair) for pair in pairs for _ in range(2)]
+    # Both sign in: the process here, and the environments that will serve the deals.
+    for deal, other in zip(first[::2], first[1::2], strict=True):
+        bare.activate(deal)
+        deployed.win(other)
+    return [_at(deployed, bare, pair, seconds, number) for pair in pairs for seconds in latencies]
 
 
-def _at(deployed: Deployed, bare: BareProcess, vendor_seconds: float, number: int) -> Latency:
+def _at(deployed: Deployed, bare: BareProcess, pair: Pair, vendor_seconds: float, number: int) -> Latency:
     with deployed.unheard():
-        through = [deals.typical(deployed.seller) for _ in range(number)]
-        aside = [deals.typical(deployed.seller) for _ in range(number)]
+        through = [deployed.sellers.open(deals.typical(), pair) for _ in range(number)]
+        aside = [deployed.sellers.open(deals.typical(), pair) for _ in range(number)]
     totals, entrances, transitions, bares = [], [], [], []
     with deployed.vendor_latency(vendor_seconds):
         for deal, other in zip(through, aside, strict=True):
@@ -63,6 +77,7 @@ def _at(deployed: Deployed, bare: BareProcess, vendor_seconds: float, number: in
             transitions.append(between)
             bares.append(bare.activate(other))
     return Latency(
+        pair,
         vendor_seconds,
         median(totals),
         median(entrances),
@@ -72,9 +87,9 @@ def _at(deployed: Deployed, bare: BareProcess, vendor_seconds: float, number: in
     )
 
 
-def _times(deal: str) -> tuple[float, float, float]:
+def _times(deal: DealKey) -> tuple[float, float, float]:
     """When the run that made the deal active began, when the deal was active, and the time between its steps."""
-    runs = list(ledger().runs.of(key_of(deal)))
+    runs = list(ledger().runs.of(deal))
     run = next(run for run in runs if any(name == "UpdateCrm" for name, _, _ in story_of(run)))
     began, active = seconds_of(run["started_at"]), seconds_of(run["ended_at"])
     between, until = 0.0, began

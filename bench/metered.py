@@ -4,6 +4,7 @@ The handlers, the state machine's definition and the simulators are those of the
 that the counts are the same on any machine.
 """
 
+import json
 import re
 import time
 from collections import Counter
@@ -14,12 +15,12 @@ from math import ceil
 from typing import Any
 
 from bench import units
+from bench.sellers import sellers_in
 from dealbridge import aws
-from dealbridge_local.salesforce_user import SalesforceUser
-from dealbridge_local.simulators.transport import SimulatorTransport
 from dealbridge_local.worlds.cloud import seam
 from dealbridge_local.worlds.cloud.seam import CloudCall, Watched
-from dealbridge_local.worlds.world import World
+from dealbridge_local.worlds.functions import Answer
+from dealbridge_local.worlds.world import EVENT_AUTHORIZATION, World
 
 EVENT_BYTES = 64 * 1024
 """What EventBridge bills as one event."""
@@ -35,6 +36,8 @@ class Meter:
     write_units: int = 0
     events: int = 0
     messages: int = 0
+    webhooks: int = 0
+    """Requests of vendors at the HTTP API."""
     s3_puts: int = 0
     s3_gets: int = 0
     cloud_calls: int = 0
@@ -47,15 +50,11 @@ class Meter:
 
 
 class MeteredWorld:
-    """A world with a seller in its CRM; `metered` tells what happened within a block."""
+    """A world with sellers in its CRMs; `metered` tells what happened within a block."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.seller = SalesforceUser(
-            world.salesforce.base_url,
-            world.salesforce.credentials(),
-            SimulatorTransport({world.salesforce.base_url: world.salesforce}),
-        )
+        self.sellers = sellers_in(world.salesforce, world.hubspot)
         self._meter = Meter()
         machine = _counted(world.deployment.machine, self._entered)
         world.executions.deployment = replace(world.deployment, machine=machine)
@@ -66,13 +65,30 @@ class MeteredWorld:
         world, meter = self.world, Meter()
         before = world.functions.invocations
         vendor_calls = len(world.functions.vendor_calls)
+        posted, sent = len(world.hubspot.webhooks.posts), len(world.s4hana.events.sent)
         self._meter, began = meter, time.process_time()
         yield meter
         world.settle()
+        told = world.s4hana.events.sent[sent:]
+        for event in told:
+            self._push(event)
+        world.settle()
         meter.processor_seconds = time.process_time() - began
+        meter.webhooks = len(world.hubspot.webhooks.posts) - posted + len(told)
         meter.invocations = world.functions.invocations - before
         meter.vendor_calls = Counter(call.connection for call in world.functions.vendor_calls[vendor_calls:])
         self._meter = Meter()
+
+    def _push(self, event: Mapping[str, Any]) -> None:
+        """Event Mesh tells of a record in S/4HANA, our own writes included."""
+        request = {
+            "requestContext": {"http": {"method": "POST"}, "domainName": "api.invalid"},
+            "rawPath": "/erp-events/s4hana",
+            "pathParameters": {"connection": "s4hana"},
+            "headers": {"content-type": "application/cloudevents+json", "authorization": EVENT_AUTHORIZATION},
+            "body": json.dumps(event),
+        }
+        self.world.call("receive_erp_event", request, _accepted)
 
     def watch(self, call: CloudCall, perform: Callable[[], Any]) -> Any:
         """See `seam.Watch`."""
@@ -153,6 +169,11 @@ def metered_world() -> Iterator[MeteredWorld]:
         others = {service: aws.any_client(service) for service in (*seam.SERVICES.values(), "lambda")}
         with seam.in_place({**others, **clients}):
             yield metered
+
+
+def _accepted(answer: Answer) -> None:
+    if answer.error is not None or answer.result["statusCode"] != 202:
+        raise RuntimeError(f"an event of S/4HANA is not taken: {answer}")
 
 
 _METERED = ("dynamodb", "events", "s3")

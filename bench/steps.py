@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import deals
+from bench.deals import FIRST_PAIR, Pair
 from bench.deployed import Deployed
 from bench.processes import ENGINE, processor_seconds, spent_since
 
@@ -13,6 +14,7 @@ from bench.processes import ENGINE, processor_seconds, spent_since
 class Steps:
     """Milliseconds of processor time, by function, and what one deal's logs weigh."""
 
+    pair: Pair
     deals: int
     milliseconds: Mapping[str, float]
     """Per deal."""
@@ -36,10 +38,10 @@ class Steps:
         }
 
 
-def measure(deployed: Deployed, number: int) -> Steps:
+def measure(deployed: Deployed, number: int, pair: Pair = FIRST_PAIR) -> Steps:
     """Win so many typical deals, one after the other, on functions that have run before."""
     with deployed.unheard():
-        opened = [deals.typical(deployed.seller) for _ in range(number + 1)]
+        opened = [deployed.sellers.open(deals.typical(), pair) for _ in range(number + 1)]
     # The first one starts the environments, imports the connectors and signs in.
     deployed.win(opened.pop())
     before, logged = processor_seconds(deployed.group), deployed.log_bytes()
@@ -48,6 +50,7 @@ def measure(deployed: Deployed, number: int) -> Steps:
     spent, logged = spent_since(before, deployed.group), deployed.log_bytes() - logged
     engine = spent.pop(ENGINE, 0.0)
     return Steps(
+        pair=pair,
         deals=number,
         milliseconds={name: spent[name] * 1000 / number for name in sorted(spent, key=lambda name: -spent[name])},
         engine_milliseconds=engine * 1000 / number,

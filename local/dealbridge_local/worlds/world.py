@@ -54,6 +54,8 @@ START = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 ASYNC_RETRY_SECONDS = (60.0, 120.0)
 """An asynchronous invocation that failed is tried again after one and two minutes (Lambda Developer Guide)."""
 WEBHOOK_SECRET = "of-the-world"
+EVENT_AUTHORIZATION = "Bearer of-the-world"
+"""What S/4HANA's Event Mesh sends."""
 CRMS = ("salesforce", "hubspot")
 VENDORS = ("salesforce", "hubspot", "netsuite", "s4hana", "kantata")
 ENTRANCE = "https://api.invalid/events/"
@@ -292,6 +294,8 @@ class World:
             secret = {name: value for name, value in secret.items() if name != "private_key"} | {
                 "webhook_secret": WEBHOOK_SECRET
             }
+        if connection.id == "s4hana":
+            secret = {**secret, "webhook_authorization": EVENT_AUTHORIZATION}
         return secret
 
     # Cloud
