@@ -55,7 +55,7 @@ class BareProcess:
 
         def apply(*steps: Step) -> None:
             for step in steps:
-                self._write(key, [each for each in plan.writes if each.step is step], refs)
+                self._write(key, read.revision, [each for each in plan.writes if each.step is step], refs)
 
         apply(Step.SYNC_CUSTOMER, Step.SYNC_PROJECT)
         with ThreadPoolExecutor() as pool:
@@ -68,13 +68,16 @@ class BareProcess:
         apply(Step.UPDATE_CRM)
         return time.perf_counter() - began
 
-    def _write(self, deal: DealKey, operations: Iterable[Operation], refs: dict[str, ExternalRef]) -> None:
+    def _write(
+        self, deal: DealKey, revision: str, operations: Iterable[Operation], refs: dict[str, ExternalRef]
+    ) -> None:
         for operation in operations:
-            target: RecordTarget = (
-                StatusTarget(self._wiring.crm(deal.crm), deal)
-                if operation.kind is Kind.ENGAGEMENT_STATUS
-                else self._wiring.target(operation.connection)
-            )
+            target: RecordTarget
+            if operation.kind is Kind.ENGAGEMENT_STATUS:
+                self._ask_for_numbers([refs[identity] for identity in operation.needs], operation.needs)
+                target = StatusTarget(self._wiring.crm(deal.crm), deal, revision)
+            else:
+                target = self._wiring.target(operation.connection)
             write = Write(
                 kind=operation.kind,
                 key=operation.key,
@@ -83,3 +86,13 @@ class BareProcess:
                 refs={identity.rsplit("/", 1)[1]: refs[identity] for identity in operation.needs},
             )
             refs[operation.identity] = target.create(write)
+
+    def _ask_for_numbers(self, refs: Iterable[ExternalRef], identities: Iterable[str]) -> None:
+        """Of records that no creation was answered with, as the status shows them."""
+        asked: dict[str, list[ExternalRef]] = {}
+        for ref, identity in zip(refs, identities, strict=True):
+            later = self._wiring.capabilities(ref.connection).numbers_later
+            if ref.number is None and identity.split("/")[1] in later:
+                asked.setdefault(ref.connection, []).append(ref)
+        for connection, records in asked.items():
+            self._wiring.numbering(connection).numbered(records)
