@@ -324,6 +324,14 @@ def test_instances_together_send_as_many_requests_as_the_window_allows(vendor: V
     Instance(vendor, limits).run()
 
 
+def test_whoever_finds_the_allowance_spent_comes_again_one_after_the_other(vendor: Vendor) -> None:
+    limits = Limits(requests_per_window=100, window_seconds=10, reserve=0)
+    Instance(vendor, limits).run(calls=100)
+    waits = sorted(refused(Instance(vendor, limits).run).retry_after or 0 for _ in range(40))
+    assert 10 < waits[0] < 12
+    assert 30 * 0.5 < waits[-1] - waits[0] < 40 * 0.5 + 1
+
+
 def test_a_spent_day_is_not_waited_for_in_the_machine(vendor: Vendor) -> None:
     """More than 900 seconds parks the run."""
     limits = Limits(requests_per_window=2, window_seconds=86_400, reserve=0)
