@@ -23,7 +23,7 @@ from dealbridge.steps import RunStep, Telling, bulk_work, step, telling
 from dealbridge.transport.client import OPEN_GATE, VendorClient, Wire
 from dealbridge.transport.gate import CIRCUIT_OPEN, NO_SLOT, PAUSED, SPENT, SharedGate
 from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
-from dealbridge.transport.tokens import BearerAuth, Token
+from dealbridge.transport.tokens import BearerAuth
 from dealbridge.wiring import Wiring, use
 from tests.builders import reference
 from tests.fakes import Crash, FakeCrm, FakeWiring
@@ -56,7 +56,7 @@ class Vendor:
         self.most = max(self.most, self.in_flight)
         try:
             self.busy()
-            answer = self.answers.pop(0) if self.answers else httpx.Response(200, json={})
+            answer = self.answers.pop(0) if self.answers else httpx.Response(200, json={"access_token": "t"})
         finally:
             self.in_flight -= 1
         if isinstance(answer, Exception):
@@ -377,9 +377,6 @@ def test_our_own_refusal_is_no_wish_of_the_vendors(vendor: Vendor) -> None:
 class SignIn(BearerAuth):
     def token_request(self) -> httpx.Request:
         return httpx.Request("POST", "https://erp.example/token")
-
-    def read_token(self, response: httpx.Response) -> Token:
-        return Token("t")
 
 
 def test_signing_in_is_counted_and_has_the_same_slot(vendor: Vendor) -> None:

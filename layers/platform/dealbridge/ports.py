@@ -14,6 +14,7 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.model import Instant
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
+from dealbridge.errors import RecordMissingError
 
 if TYPE_CHECKING:
     # Whoever writes records has them already; an entrance, which only asks a CRM, is spared their models.
@@ -53,6 +54,13 @@ class Write:
     """Our keys → the vendor's records."""
     known: ExternalRef | None = None
     """Where it stands as far as the ledger knows, with the parts that it was made of."""
+
+    def ref_of(self, key: str) -> ExternalRef:
+        """Where a record stands that this one points at. Raises RecordMissingError."""
+        ref = self.refs.get(key)
+        if ref is None:
+            raise RecordMissingError(f"{self.key} needs {key}, which is not known to stand")
+        return ref
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dealbridge.errors import AccessError, DealbridgeError, ThrottledError, TransientError
+from dealbridge.errors import AccessError, ConfigurationError, DealbridgeError, ThrottledError, TransientError
 
 from .vendor import Vendor
 
@@ -89,6 +89,17 @@ class ConnectionContract:
             vendor.write()
         assert sum(status in (401, 403) for status in vendor.line.statuses()) == 2
         assert not refused.value.outcome_unknown
+
+    def test_a_wrong_setting_is_named_with_its_place(self, new: Callable[..., Vendor[Any]]) -> None:
+        vendor = new()
+        with pytest.raises(ConfigurationError) as refused:
+            vendor.connect(no_such_option="blue")
+        place = f"mappings/connections.yaml: {vendor.connection.id}.options.no_such_option"
+        assert place in refused.value.message
+        with pytest.raises(ConfigurationError) as refused:
+            vendor.connect({"unheard_of": "never-told"})
+        assert f"secret {vendor.connection.secret!r}" in refused.value.message
+        assert "never-told" not in str(refused.value)
 
     def test_no_secret_is_told(self, new: Callable[..., Vendor[Any]], caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)

@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dealbridge.connectors.netsuite.billing import order_line, paired, percentages
-from dealbridge.connectors.netsuite.mapping import body_of, touched
+from dealbridge.connectors.netsuite.mapping import body_of
 from dealbridge.connectors.netsuite.outcomes import OUTCOMES
 from dealbridge.connectors.netsuite.records import Body, Codes, Fields
 from dealbridge.connectors.netsuite.settings import Options, ui_url
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import ContractLine
 from dealbridge.domain.money import Money, minor_unit
-from dealbridge.domain.plan import FieldChange
 from dealbridge.errors import ConfigurationError, RejectedError, TransientError
 
 CODES = Codes("netsuite", {"service_lines": {"IMPL": {"item": "101"}, "TRNG": {"item": "104"}}})
@@ -127,23 +126,6 @@ def test_revenue_dates_can_be_left_out() -> None:
 
 
 # Fields
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("name", {"name"}),
-        ("billing_address.city", {"billing_address"}),
-        ("lines[00k1].amount.amount", {"lines"}),
-        ("codes.currency", {"currency"}),
-        ("codes.manager", {"manager_email"}),
-        ("codes.service_lines.IMPL.item", {"lines"}),
-        ("codes.defaults.price_level", set()),
-        ("codes.legal_entity", set()),
-    ],
-)
-def test_a_change_touches_a_field_of_ours(path: str, name: set[str]) -> None:
-    assert touched([FieldChange(path=path)]) == name
 
 
 def test_a_body_holds_what_has_a_value_or_what_was_asked_for() -> None:

@@ -19,7 +19,6 @@ from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import BillingItem, ContractLine
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.money import Money
-from dealbridge.domain.plan import FieldChange
 from dealbridge.errors import (
     AccessError,
     ConfigurationError,
@@ -96,21 +95,6 @@ def test_numbers_and_days_are_compared_by_what_they_say() -> None:
     assert mapping.differing(held, {**same, "Material": "1"}) == {"Material": "1"}
     later = {"BillingPlanBillingDate": "2026-04-01T00:00:00"}
     assert mapping.differing(held, later) == later
-
-
-@pytest.mark.parametrize(
-    ("paths", "names"),
-    [
-        ((), set()),
-        (("name", "lines[2].amount.amount", "schedule.items[0].due"), {"name", "lines", "schedule"}),
-        (("codes.payment_terms",), {"payment_terms"}),
-        (("codes.service_lines.IMPL.material", "codes.entity.company_code"), {"lines", "legal_entity"}),
-        (("codes.manager",), {"manager_email"}),
-        (("codes.defaults.grouping",), set()),
-    ],
-)
-def test_a_change_touches_fields_of_ours(paths: tuple[str, ...], names: set[str]) -> None:
-    assert mapping.touched([FieldChange(path=path) for path in paths]) == names
 
 
 # Prices and dates
@@ -245,11 +229,6 @@ def connection(base_url: str = ORIGIN, **options: Any) -> Connection:
 )
 def test_people_open_records_at_the_tenants_own_address(base_url: str, options: dict[str, Any], url: str) -> None:
     assert ui_url(connection(base_url), Options.of(connection(base_url, **options))) == url
-
-
-def test_an_unknown_option_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"s4hana\.options: sing_in"):
-        Options.of(connection(sing_in="basic"))
 
 
 def test_the_key_and_the_po_number_never_share_a_field() -> None:

@@ -16,12 +16,12 @@ from dealbridge.connectors.salesforce.mapping import (
     hints_of,
     revision_of,
     status_content,
-    status_of,
 )
 from dealbridge.connectors.salesforce.records import record_id
 from dealbridge.connectors.salesforce.settings import Options
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.ports import InboundHint
+from dealbridge.transport.mapping import read_status
 
 DEAL = "006ak00000OQ4RxAAL"
 STATUS_FIELDS = {"status": "S__c", "message": "M__c", "project_number": "P__c", "at": "At__c"}
@@ -119,8 +119,8 @@ def test_status_goes_out_and_comes_back() -> None:
     content = status_content(status, options)
 
     assert content == {"S__c": "Active", "M__c": "m", "P__c": "P-1", "At__c": "2026-11-23T18:00:00.250Z"}
-    assert status_of(DEAL, content, options) == status
-    assert status_of(DEAL, dict.fromkeys(STATUS_FIELDS.values()), options) is None
+    assert read_status(DEAL, content, STATUS_FIELDS) == status
+    assert read_status(DEAL, dict.fromkeys(STATUS_FIELDS.values()), STATUS_FIELDS) is None
 
 
 def _change(**header: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dealbridge.ports import InboundEventError, InboundRequest
-from dealbridge.transport.signatures import LARGEST_BODY, SIGNATURE_HEADER, TIMESTAMP_HEADER, require, sign
+from dealbridge.transport.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, require, sign
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -35,23 +35,22 @@ def test_a_signed_request_is_taken_for_five_minutes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "status"),
+    "request_",
     [
-        (_signed(key="other"), 401),
-        (_signed(at=NOW - timedelta(seconds=301)), 401),
-        (_signed(at=NOW + timedelta(seconds=301)), 401),
-        (_request({}), 401),
-        (_request({TIMESTAMP_HEADER: "now", SIGNATURE_HEADER: "sha256=x"}), 401),
-        (_request({TIMESTAMP_HEADER: str(SECONDS)}), 401),
-        (_request({**sign("s", SECONDS, BODY), TIMESTAMP_HEADER: str(SECONDS - 1)}), 401),
-        (_request(sign("s", SECONDS, BODY), b"{}"), 401),
-        (_signed(b"x" * (LARGEST_BODY + 1)), 413),
+        _signed(key="other"),
+        _signed(at=NOW - timedelta(seconds=301)),
+        _signed(at=NOW + timedelta(seconds=301)),
+        _request({}),
+        _request({TIMESTAMP_HEADER: "now", SIGNATURE_HEADER: "sha256=x"}),
+        _request({TIMESTAMP_HEADER: str(SECONDS)}),
+        _request({**sign("s", SECONDS, BODY), TIMESTAMP_HEADER: str(SECONDS - 1)}),
+        _request(sign("s", SECONDS, BODY), b"{}"),
     ],
 )
-def test_everything_else_is_refused(request_: InboundRequest, status: int) -> None:
+def test_everything_else_is_refused(request_: InboundRequest) -> None:
     with pytest.raises(InboundEventError) as refused:
         require("s", request_)
-    assert refused.value.status == status
+    assert refused.value.status == 401
 
 
 @pytest.mark.parametrize("secret", [None, ""])

@@ -1,6 +1,7 @@
 """What a run will do, decided before anything is written: operations with a field diff each."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,6 +48,29 @@ class FieldChange(Model):
     path: str
     before: Any = None
     after: Any = None
+
+    @property
+    def field(self) -> str:
+        """The record's own field that differs, or that the code which differs stands behind; empty for any other."""
+        first, *rest = re.split(r"[.\[]", self.path)
+        return _OF_CODES.get(rest[0], "") if first == "codes" and rest else first
+
+
+_OF_CODES = {
+    "currency": "currency",
+    "payment_terms": "payment_terms",
+    "manager": "manager_email",
+    "role": "role",
+    "service_lines": "lines",
+    "entity": "legal_entity",
+    "tax": "legal_entity",
+}
+"""Code → the field of the records that it is the code for."""
+
+
+def touched(changes: Iterable[FieldChange]) -> set[str]:
+    """The fields of a record that a list of changes touches."""
+    return {change.field for change in changes} - {""}
 
 
 class Operation(Model):

@@ -69,8 +69,8 @@ class VendorClient:
     """Calls one connection's API.
 
     Example:
-        client = VendorClient("netsuite-us", base_url, auth, OUTCOMES, wire)
-        response = client.call("PUT", "/services/rest/record/v1/customer/eid:CUST-1", body={...})
+        client = VendorClient(connection.id, connection.base_url, auth, OUTCOMES, wire)
+        held = client.read(client.call("PUT", "/customers/CUST-1", body={...}))
     """
 
     def __init__(
@@ -94,10 +94,6 @@ class VendorClient:
             follow_redirects=False,
             event_hooks={"request": [lambda request: wire.gate.spend()]},
         )
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        return self._http.cookies
 
     def call(
         self,
@@ -158,12 +154,13 @@ class VendorClient:
         try:
             return json.loads(response.content, parse_float=Decimal)
         except ValueError:
-            raise TransientError(
-                f"{self.connection}: the answer's body is not JSON",
-                connection=self.connection,
-                status=response.status_code,
-                outcome_unknown=True,
-            ) from None
+            raise self.unreadable("its body is not JSON") from None
+
+    def unreadable(self, why: str) -> TransientError:
+        """What an answer stands for that says success and is not what the vendor's documents say."""
+        return TransientError(
+            f"{self.connection}: the answer cannot be read: {why}", connection=self.connection, outcome_unknown=True
+        )
 
 
 def dump_json(value: Any) -> bytes:

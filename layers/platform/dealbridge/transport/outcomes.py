@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from math import isfinite
+from typing import Any
 
 import httpx
 
@@ -60,12 +61,11 @@ class OutcomeTable:
 
     rows: Sequence[Row]
     read: Callable[[httpx.Response], Signal]
-    http: Sequence[Row] = field(default=_BY_STATUS)
 
     def error(self, connection: str, response: httpx.Response) -> errors.DealbridgeError:
         """The error that an unsuccessful response stands for."""
         status, signal = response.status_code, self.read(response)
-        row = next((row for row in (*self.rows, *self.http) if row.matches(status, signal.codes)), None)
+        row = next((row for row in (*self.rows, *_BY_STATUS) if row.matches(status, signal.codes)), None)
         if row is None:
             row = (
                 Row(None, None, errors.TransientError, outcome_unknown=True)
@@ -82,6 +82,19 @@ class OutcomeTable:
             outcome_unknown=row.outcome_unknown,
             findings=signal.findings,
         )
+
+
+def error_body(response: httpx.Response) -> Any:
+    """The JSON of an unsuccessful answer; None where it is none: a proxy's page, a plain text."""
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a JSON list; none where it is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 @contextmanager

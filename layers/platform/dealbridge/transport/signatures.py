@@ -14,7 +14,6 @@ from dealbridge.ports import InboundEventError, InboundRequest
 TIMESTAMP_HEADER = "x-dealbridge-timestamp"
 SIGNATURE_HEADER = "x-dealbridge-signature"
 TOLERANCE_SECONDS = 300
-LARGEST_BODY = 256 * 1024
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -24,19 +23,26 @@ def sign(secret: str, timestamp: int, body: bytes) -> dict[str, str]:
 
 def require(secret: str | None, request: InboundRequest) -> None:
     """Raises InboundEventError unless the request is signed with the secret, now, over this very body."""
-    if len(request.body) > LARGEST_BODY:
-        raise InboundEventError(413, f"body: more than {LARGEST_BODY} bytes")
     if not secret:
         raise InboundEventError(401, "this connection takes no signed requests: its secret has no webhook_secret")
-    timestamp = request.headers.get(TIMESTAMP_HEADER, "")
+    timestamp = recent(request, TIMESTAMP_HEADER)
     signature = request.headers.get(SIGNATURE_HEADER, "")
-    if not (timestamp.isascii() and timestamp.isdigit()):
-        raise InboundEventError(401, f"{TIMESTAMP_HEADER}: missing, or not Unix seconds")
-    if abs(request.received_at.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
-        raise InboundEventError(401, f"{TIMESTAMP_HEADER}: more than {TOLERANCE_SECONDS} seconds from now")
     expected = f"sha256={_digest(secret, timestamp, request.body)}"
     if not hmac.compare_digest(expected.encode(), signature.encode()):
         raise InboundEventError(401, f"{SIGNATURE_HEADER}: does not match the body")
+
+
+def recent(request: InboundRequest, header: str, per_second: int = 1) -> str:
+    """The header with the time at which the request was signed, `per_second` counts to a second.
+
+    Raises InboundEventError where that is not now, give or take the tolerance.
+    """
+    timestamp = request.headers.get(header, "")
+    if not (timestamp.isascii() and timestamp.isdigit()):
+        raise InboundEventError(401, f"{header}: missing, or no time in digits")
+    if abs(request.received_at.timestamp() - int(timestamp) / per_second) > TOLERANCE_SECONDS:
+        raise InboundEventError(401, f"{header}: more than {TOLERANCE_SECONDS} seconds from now")
+    return timestamp
 
 
 def _digest(secret: str, timestamp: str, body: bytes) -> str:

@@ -23,12 +23,25 @@ class Token:
     expires_at: datetime | None = None
 
 
+class FixedToken(httpx.Auth):
+    """A token that people have made: there is nothing to renew."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+_MARGIN = timedelta(seconds=60)
+"""A token is renewed so long before it expires."""
+
+
 class BearerAuth(httpx.Auth, ABC):
-    """Asks for a token with `token_request`, reads it with `read_token`. One instance per connection."""
+    """A token of OAuth 2.0, asked for with `token_request`. One instance per connection."""
 
     requires_response_body = True
-    margin = timedelta(seconds=60)
-    """A token is renewed so long before it expires."""
 
     def __init__(self, connection: str) -> None:
         self.connection = connection
@@ -38,28 +51,20 @@ class BearerAuth(httpx.Auth, ABC):
     def token_request(self) -> httpx.Request:
         """The vendor's token call."""
 
-    @abstractmethod
-    def read_token(self, response: httpx.Response) -> Token:
-        """The token in a successful answer."""
-
-    def is_expiry(self, response: httpx.Response) -> bool:
-        """Whether an answer says that the token is no longer good."""
-        return response.status_code == 401
-
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
         fresh = not self._valid()
         if fresh:
             yield from self._renew()
         self._sign(request)
         response = yield request
-        if not fresh and self.is_expiry(response):
+        if not fresh and response.status_code == 401:
             yield from self._renew()
             self._sign(request)
             yield request
 
     def _valid(self) -> bool:
         token = self._token
-        return token is not None and (token.expires_at is None or clock.now() < token.expires_at - self.margin)
+        return token is not None and (token.expires_at is None or clock.now() < token.expires_at - _MARGIN)
 
     def _renew(self) -> Generator[httpx.Request, httpx.Response]:
         response = yield self.token_request()
@@ -72,8 +77,8 @@ class BearerAuth(httpx.Auth, ABC):
                 retry_after=retry_after(response),
             )
         try:
-            self._token = self.read_token(response) if response.is_success else None
-        except (KeyError, ValueError, TypeError):
+            self._token = _granted(response) if response.is_success else None
+        except (KeyError, ValueError, TypeError, AttributeError):
             raise TransientError(
                 f"{self.connection}: the token endpoint's answer cannot be read", connection=self.connection
             ) from None
@@ -88,6 +93,15 @@ class BearerAuth(httpx.Auth, ABC):
     def _sign(self, request: httpx.Request) -> None:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.value}"
+
+
+def _granted(response: httpx.Response) -> Token:
+    """The token of a successful answer (RFC 6749, 5.1). Some vendors send `expires_in` as a text, some not at all."""
+    body = response.json()
+    lasts = body.get("expires_in")
+    return Token(
+        str(body["access_token"]), clock.now() + timedelta(seconds=int(lasts)) if lasts not in (None, "") else None
+    )
 
 
 def _reason(response: httpx.Response) -> str:

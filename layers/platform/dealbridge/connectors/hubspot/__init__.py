@@ -19,9 +19,7 @@ CAPABILITIES = Capabilities(
 
 
 def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> Crm:
-    """The CRM port of one HubSpot account. Raises ConfigurationError naming the option or secret key at fault."""
-    from dealbridge.connectors.hubspot.settings import HubSpotOptions, HubSpotSecret
-    from dealbridge.connectors.hubspot.system import HubSpotCrm
+    """The connection's port. Raises ConfigurationError where its options or its secret are not what the README says."""
+    from dealbridge.connectors.hubspot.system import HubSpot
 
-    options = HubSpotOptions.of(connection)
-    return HubSpotCrm(connection, options, HubSpotSecret.of(connection, options, secret), wire)
+    return HubSpot(connection, secret, wire)

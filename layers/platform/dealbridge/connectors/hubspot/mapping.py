@@ -24,17 +24,10 @@ from dealbridge.connectors.hubspot.records import (
 )
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.findings import Finding
-from dealbridge.domain.keys import Kind, record_key
 from dealbridge.domain.model import content_hash
 from dealbridge.errors import RejectedError
 from dealbridge.ports import InboundEventError, InboundHint
-
-type Properties = Mapping[str, str | None]
-
-
-def iso(moment: datetime) -> str:
-    """A moment as HubSpot prints it: UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+from dealbridge.transport.mapping import instant, status_values
 
 
 def flat(record: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -160,39 +153,9 @@ def modified_at(record: Mapping[str, Any]) -> str:
 # Status
 
 
-def status_key(opportunity: str) -> str:
-    """Our key of a deal's status, the value of the unique property that status is upserted by."""
-    return record_key(Kind.ENGAGEMENT_STATUS, opportunity)
-
-
 def status_properties(status: EngagementStatus, fields: Mapping[str, str]) -> dict[str, str]:
     """Our status as HubSpot's properties; an empty text clears one."""
-    values = {
-        "status": status.status,
-        "message": status.message,
-        "customer_number": status.customer_number,
-        "contract_number": status.contract_number,
-        "project_number": status.project_number,
-        "at": iso(status.at) if status.at else None,
-    }
-    return {name: values[field] or "" for field, name in fields.items() if field in values}
-
-
-def read_status(opportunity: str, properties: Properties, fields: Mapping[str, str]) -> EngagementStatus | None:
-    """The status that the properties hold; None where none was ever written."""
-    held = {field: properties.get(name) or None for field, name in fields.items()}
-    status, at = held.get("status"), held.get("at")
-    if status is None:
-        return None
-    return EngagementStatus(
-        key=status_key(opportunity),
-        status=status,
-        message=held.get("message") or "",
-        customer_number=held.get("customer_number"),
-        contract_number=held.get("contract_number"),
-        project_number=held.get("project_number"),
-        at=datetime.fromisoformat(at) if at else None,
-    )
+    return {name: value or "" for name, value in status_values(status, fields).items()}
 
 
 # Changed deals
@@ -240,28 +203,28 @@ class Cursor:
         last = modified_at(page[-1])
         # A whole page of one moment (a bulk edit): then only the position tells.
         after = self.after + len(page) if last == (self.at or modified_at(page[0])) else 0
-        return replace(self, at=last, after=after, newest=newest, began=self.began or iso(now))
+        return replace(self, at=last, after=after, newest=newest, began=self.began or instant(now))
 
     def to(self, kind: str, newest: Mapping[str, str], now: datetime) -> "Cursor":
         """After the last page of what is read before."""
-        return replace(self, kind=kind, at=None, after=0, newest=newest, began=self.began or iso(now))
+        return replace(self, kind=kind, at=None, after=0, newest=newest, began=self.began or instant(now))
 
     def next_sweep(self, now: datetime, overlap: timedelta) -> "Cursor":
         """After the last page of deals."""
-        return Cursor(since=earlier(self.began or iso(now), overlap))
+        return Cursor(since=earlier(self.began or instant(now), overlap))
 
 
 def moment(told: Any) -> str:
     """A time in the one form that compares as text, from ISO 8601 or from milliseconds."""
     text = str(told)
     if text.isascii() and text.isdigit():
-        return iso(datetime.fromtimestamp(int(text) / 1000, UTC))
+        return instant(datetime.fromtimestamp(int(text) / 1000, UTC))
     found = datetime.fromisoformat(text)
-    return iso(found if found.tzinfo else found.replace(tzinfo=UTC))
+    return instant(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
 def earlier(text: str, span: timedelta) -> str:
-    return iso(datetime.fromisoformat(text) - span)
+    return instant(datetime.fromisoformat(text) - span)
 
 
 def journal_events(content: bytes) -> list[dict[str, Any]]:

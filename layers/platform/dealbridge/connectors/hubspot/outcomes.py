@@ -25,7 +25,7 @@ import httpx
 from dealbridge import clock, errors
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.transport.client import dump_json
-from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
+from dealbridge.transport.outcomes import OutcomeTable, Row, Signal, error_body, objects
 
 LOCKED_SECONDS = 2.0
 TEN_SECONDS = 10.0
@@ -64,8 +64,9 @@ def outcomes(time_zone: str | None) -> OutcomeTable:
     """The table for an account in this time zone."""
 
     def read(response: httpx.Response) -> Signal:
-        body = _body(response)
-        found = [each for each in body.get("errors") or () if isinstance(each, dict)] or _listed(body.get("message"))
+        told = error_body(response)
+        body = told if isinstance(told, dict) else {}
+        found = objects(body.get("errors")) or _listed(body.get("message"))
         said = [body.get("policyName"), *(each.get("code") for each in found), body.get("subCategory")]
         said += [body.get("category"), body.get("errorType")]
         findings = tuple(_finding(each) for each in found if _property(each))
@@ -97,18 +98,9 @@ def _listed(message: Any) -> list[dict[str, Any]]:
         return []
     return [
         {"message": each.get("message"), "code": each.get("error"), "context": {"propertyName": [each["name"]]}}
-        for each in (found if isinstance(found, list) else ())
-        if isinstance(each, dict) and each.get("name")
+        for each in objects(found)
+        if each.get("name")
     ]
-
-
-def _body(response: httpx.Response) -> dict[str, Any]:
-    """Every field of an error body is optional, and a proxy's answer may be no JSON at all."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _property(error: dict[str, Any]) -> str:

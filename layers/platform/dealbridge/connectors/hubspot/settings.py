@@ -1,24 +1,22 @@
 """The options of a HubSpot connection and the keys of its secret."""
 
-from collections.abc import Mapping
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dealbridge.domain.connection import Connection
 from dealbridge.errors import ConfigurationError
+from dealbridge.transport.settings import ConnectionOptions, ConnectionSecret
 
 _APP = {"client_id", "client_secret"}
 
 
-class HubSpotOptions(BaseModel):
+class Options(ConnectionOptions):
     """`options` of `mappings/connections.yaml`, with `read` and `status_fields` of `mappings/fields/<connection>.yaml`.
 
     A dated API version lives for 18 months, so the version segments are configuration (vendor document C9).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     api_version: str = Field(default="2026-09", pattern=r"^\d{4}-\d{2}(-beta)?$")
     journal_version: str = Field(default="2026-03", pattern=r"^\d{4}-\d{2}(-beta)?$")
@@ -57,17 +55,6 @@ class HubSpotOptions(BaseModel):
                 raise ValueError(f"{name!r} is no time zone, e.g. Europe/Berlin") from None
         return name
 
-    @classmethod
-    def of(cls, connection: Connection) -> Self:
-        try:
-            return cls.model_validate(connection.options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(["options", *(str(part) for part in first["loc"])])
-            raise ConfigurationError(
-                f"mappings/connections.yaml: {connection.id}.{where}: {first['msg']}", connection=connection.id
-            ) from None
-
     @model_validator(mode="after")
     def _journal_knows_its_account(self) -> Self:
         if self.changes == "journal" and self.portal_id is None:
@@ -75,24 +62,24 @@ class HubSpotOptions(BaseModel):
         return self
 
 
-class HubSpotSecret(BaseModel):
+class Secret(ConnectionSecret):
     """The secret's keys; which are needed follows from the options."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     access_token: str = Field(default="", repr=False)
     client_id: str = Field(default="", repr=False)
     client_secret: str = Field(default="", repr=False)
     refresh_token: str = Field(default="", repr=False)
 
-    @classmethod
-    def of(cls, connection: Connection, options: HubSpotOptions, secret: Mapping[str, str]) -> Self:
-        found = cls.model_validate(dict(secret))
+    def require_for(self, options: Options, connection: Connection) -> None:
+        """Raises ConfigurationError where a key is missing that the options make necessary."""
         needed = {"access_token"} if options.sign_in == "service_key" else {*_APP, "refresh_token"}
-        for name in sorted(needed | (_APP if options.changes == "journal" else set())):
-            if not getattr(found, name):
-                raise ConfigurationError(
-                    f"secret {connection.secret!r}: {name} is missing; see connectors/hubspot/README.md",
-                    connection=connection.id,
-                )
-        return found
+        missing = [
+            name
+            for name in sorted(needed | (_APP if options.changes == "journal" else set()))
+            if not getattr(self, name)
+        ]
+        if missing:
+            raise ConfigurationError(
+                f"secret {connection.secret!r}: {', '.join(missing)}: missing; see the connector's README.md",
+                connection=connection.id,
+            )

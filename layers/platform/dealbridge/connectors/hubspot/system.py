@@ -12,28 +12,31 @@ from dealbridge.connectors.hubspot.auth import api_auth, journal_auth, verify
 from dealbridge.connectors.hubspot.mapping import Cursor
 from dealbridge.connectors.hubspot.outcomes import error_of_entry, outcomes
 from dealbridge.connectors.hubspot.records import COMPANIES, CONTACTS, DEALS, LINE_ITEMS, Record
-from dealbridge.connectors.hubspot.settings import HubSpotOptions, HubSpotSecret
+from dealbridge.connectors.hubspot.settings import Options, Secret
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.model import Instant
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import RecordMissingError, TransientError
+from dealbridge.errors import RecordMissingError
 from dealbridge.ports import ChangedDeals, CrmDeal, InboundHint, InboundRequest
 from dealbridge.transport.client import VendorClient, Wire
-from dealbridge.transport.outcomes import written as after_write
+from dealbridge.transport.mapping import instant, read_status, status_key
+from dealbridge.transport.outcomes import written
 
 
-class HubSpotCrm:
+class HubSpot:
     """Where deals are sold, in HubSpot. One per connection."""
 
-    def __init__(self, connection: Connection, options: HubSpotOptions, secret: HubSpotSecret, wire: Wire) -> None:
-        self._id, self._options, self._secret = connection.id, options, secret
-        self._table, url = outcomes(options.portal_time_zone), connection.base_url
-        table = self._table
-        self._api = VendorClient(self._id, url, api_auth(self._id, url, options, secret), table, wire)
+    def __init__(self, connection: Connection, secret: Mapping[str, str], wire: Wire) -> None:
+        options, keys = Options.of(connection), Secret.of(connection, secret)
+        keys.require_for(options, connection)
+        self._id, self._options, self._secret = connection.id, options, keys
+        table, url = outcomes(options.portal_time_zone), connection.base_url
+        self._table = table
+        self._api = VendorClient(self._id, url, api_auth(self._id, url, options, keys), table, wire)
         self._journal: Journal | None = None
         if options.changes == "journal":
-            reader = VendorClient(self._id, url, journal_auth(self._id, url, options, secret), table, wire)
+            reader = VendorClient(self._id, url, journal_auth(self._id, url, options, keys), table, wire)
             self._journal = Journal(options, reader, VendorClient(self._id, "", None, table, wire))
 
     # Reading a deal
@@ -115,18 +118,18 @@ class HubSpotCrm:
         changed = self._once_won(sorted(page.deals))
         _merge(changed, self._changed_by_lines(self._deals_of_lines(page.lines)))
         _merge(changed, self._changed_by_companies(sorted(page.companies)))
-        following = Cursor(since=mapping.iso(now), offset=page.offset or since.offset)
+        following = Cursor(since=instant(now), offset=page.offset or since.offset)
         return ChangedDeals(self._revisions(changed), str(following), page.more)
 
     def _look_back(self, now: Instant) -> Cursor:
-        return Cursor(since=mapping.iso(now - timedelta(days=self._options.look_back_days)))
+        return Cursor(since=instant(now - timedelta(days=self._options.look_back_days)))
 
     def _bridged(self, cursor: Cursor, now: Instant) -> ChangedDeals:
         """By search, what the journal cannot tell; when that is through, the journal goes on from its earliest."""
         found = self._searched(cursor, now)
         if found.more:
             return found
-        return ChangedDeals(found.deals, str(Cursor(since=mapping.iso(now), offset="")), more=True)
+        return ChangedDeals(found.deals, str(Cursor(since=instant(now), offset="")), more=True)
 
     def _searched(self, cursor: Cursor, now: Instant) -> ChangedDeals:
         """One page, one search: there are only about five a second, and what was read is kept by the cursor."""
@@ -215,7 +218,7 @@ class HubSpotCrm:
         fields = self._options.status_fields
         params = {"properties": ",".join(fields.values())}
         deal = self._record(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
-        return mapping.read_status(opportunity, deal["properties"], fields)
+        return read_status(opportunity, deal["properties"], fields)
 
     def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
         """Our properties by a batch upsert on our unique property; the same values again change nothing.
@@ -229,19 +232,19 @@ class HubSpotCrm:
         deal = self._record(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
         before = mapping.changed_at(deal, self._batch(LINE_ITEMS, self._line_ids(deal), [records.MODIFIED]))
         read = read_revision or self._revision(before, self._lineage(records.primary_company(deal)))
-        key, values = mapping.status_key(opportunity), mapping.status_properties(status, self._options.status_fields)
+        key, values = status_key(opportunity), mapping.status_properties(status, self._options.status_fields)
         if self._key and deal["properties"].get(self._key) == key:
-            written = self._upsert(opportunity, self._key, key, values)
+            stood = self._upsert(opportunity, self._key, key, values)
         else:
             body = {"properties": {**values, **({self._key: key} if self._key else {})}}
-            written = self._record(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
+            stood = self._record(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
         theirs = before > mapping.changed_of(read)
         return ExternalRef(
             connection=self._id,
             type="deal",
-            id=str(written["id"]),
-            url=written.get("url"),
-            version=read if theirs else mapping.moved(read, max(before, mapping.changed_at(written))),
+            id=str(stood["id"]),
+            url=stood.get("url"),
+            version=read if theirs else mapping.moved(read, max(before, mapping.changed_at(stood))),
         )
 
     @property
@@ -259,10 +262,10 @@ class HubSpotCrm:
         answer = self._json(self._api.call("POST", path, body=records.upsert_body(key_property, key, values)))
         for each in answer.get("errors") or ():
             raise error_of_entry(self._table, self._id, each)
-        with after_write():
-            results = self._results(answer)
+        with written():
+            results = _results(self._api, answer)
             if len(results) != 1:
-                raise TransientError(f"{self._id}: {len(results)} results for one record", connection=self._id)
+                raise self._api.unreadable(f"{len(results)} results for one record")
             result = results[0]
             if str(result["id"]) != opportunity:
                 if result.get("new"):
@@ -300,7 +303,7 @@ class HubSpotCrm:
             path = self._path("objects", kind, "batch", "read")
             answer = self._json(self._api.call("POST", path, body=records.read_body(chunk, names)))
             self._refuse(answer)
-            found.update({str(each["id"]): each for each in self._results(answer)})
+            found.update({str(each["id"]): each for each in _results(self._api, answer)})
         return [found[each] for each in ids if each in found]
 
     def _pairs(self, start: str, end: str, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -317,7 +320,7 @@ class HubSpotCrm:
             answer = self._json(self._api.call("POST", path, body=body))
             self._refuse(answer)
             inputs = inputs[records.ASSOCIATION_INPUTS :]
-            for result in self._results(answer):
+            for result in _results(self._api, answer):
                 one = str(result["from"]["id"])
                 # An integer on the wire, text in the specification.
                 found += [(one, str(to["toObjectId"]), to.get("associationTypes") or []) for to in result["to"]]
@@ -327,7 +330,7 @@ class HubSpotCrm:
 
     def _search(self, kind: str, body: Mapping[str, Any]) -> tuple[list[Record], bool]:
         answer = self._json(self._api.call("POST", self._path("objects", kind, "search"), body=body))
-        return self._results(answer), records.next_page(answer) is not None
+        return _results(self._api, answer), records.next_page(answer) is not None
 
     def _refuse(self, answer: Record) -> None:
         """A multi-status answer may only say that something is not there. Raises what else an entry stands for."""
@@ -335,24 +338,17 @@ class HubSpotCrm:
             if each.get("category") != records.NOT_FOUND:
                 raise error_of_entry(self._table, self._id, each)
 
-    def _results(self, answer: Record) -> list[Record]:
-        """The results of a batch or a search, which every such answer has."""
-        results = answer.get("results")
-        if not isinstance(results, list):
-            raise TransientError(f"{self._id}: the answer has no results", connection=self._id)
-        return results
-
     def _record(self, response: httpx.Response) -> Record:
         """One record, which has properties whatever was asked for."""
         record = self._json(response)
         if not isinstance(record.get("properties"), dict):
-            raise TransientError(f"{self._id}: the answer is no record", connection=self._id, outcome_unknown=True)
+            raise self._api.unreadable("it is no record")
         return record
 
     def _json(self, response: httpx.Response) -> Record:
         body = self._api.read(response)
         if not isinstance(body, dict):
-            raise TransientError(f"{self._id}: the answer's body is no JSON object", connection=self._id)
+            raise self._api.unreadable("it is no JSON object")
         return body
 
 
@@ -369,12 +365,12 @@ class JournalPage:
 class Journal:
     """The Webhooks Journal (H8). Its files are at signed addresses elsewhere, where our token must not travel."""
 
-    def __init__(self, options: HubSpotOptions, reader: VendorClient, files: VendorClient) -> None:
+    def __init__(self, options: Options, reader: VendorClient, files: VendorClient) -> None:
         self._options, self._reader, self._files = options, reader, files
 
     def subscribe(self) -> None:
         """Makes the subscriptions that are missing; the journal tells nothing of what was before."""
-        standing = self._results(self._reader.call("GET", self._path("subscriptions")))
+        standing = _results(self._reader, self._reader.read(self._reader.call("GET", self._path("subscriptions"))))
         held = {
             (each.get("subscriptionType", "OBJECT"), each["objectTypeId"])
             for each in standing
@@ -383,15 +379,6 @@ class Journal:
         for body in self._wanted():
             if (body["subscriptionType"], body["objectTypeId"]) not in held:
                 self._reader.call("POST", self._path("subscriptions"), body=body)
-
-    def _results(self, response: httpx.Response) -> list[Record]:
-        answer = self._reader.read(response)
-        results = answer.get("results") if isinstance(answer, dict) else None
-        if not isinstance(results, list):
-            raise TransientError(
-                f"{self._reader.connection}: the journal's answer has no results", connection=self._reader.connection
-            )
-        return results
 
     def _wanted(self) -> Iterator[Record]:
         portal_id, ours = self._options.portal_id or 0, set(self._options.status_fields.values())
@@ -408,7 +395,7 @@ class Journal:
         """The entries after an offset, or from the earliest on. Raises RecordMissingError for one that has expired."""
         position = ("batch", offset, "next") if offset else ("batch", "earliest")
         response = self._reader.call("GET", self._path("journal", *position, str(records.JOURNAL_ENTRIES)))
-        entries = self._results(response) if response.content else []
+        entries = _results(self._reader, self._reader.read(response)) if response.content else []
         page = JournalPage(
             entries[-1]["currentOffset"] if entries else None, more=len(entries) == records.JOURNAL_ENTRIES
         )
@@ -428,6 +415,14 @@ class Journal:
     def _path(self, *parts: str) -> str:
         first, *rest = parts
         return "/".join(["/webhooks-journal", first, self._options.journal_version, *rest])
+
+
+def _results(client: VendorClient, answer: Any) -> list[Record]:
+    """The results of a batch, a search or a list, which every such answer has."""
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list):
+        raise client.unreadable("no results")
+    return results
 
 
 def _merge(changed: dict[str, str], more: Mapping[str, str]) -> None:

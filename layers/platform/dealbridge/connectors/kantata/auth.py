@@ -3,17 +3,11 @@
 A 401 means that an administrator revoked the application or disabled its user: a person has to show a new token.
 """
 
-from collections.abc import Generator
-
 import httpx
 
 from dealbridge.connectors.kantata.settings import Secret
+from dealbridge.transport.tokens import FixedToken
 
 
-class TokenAuth(httpx.Auth):
-    def __init__(self, secret: Secret) -> None:
-        self._secret = secret
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        request.headers["Authorization"] = f"Bearer {self._secret.token}"
-        yield request
+def sign_in(secret: Secret) -> httpx.Auth:
+    return FixedToken(secret.token)

@@ -1,6 +1,6 @@
 """Our objects to Kantata's and back: pure functions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -9,34 +9,21 @@ from dealbridge.connectors.kantata.records import Workspace, WorkspaceAllocation
 from dealbridge.connectors.kantata.settings import Defaults
 from dealbridge.domain.engagement import StaffingProject, StaffingRequest
 from dealbridge.domain.money import Money
-from dealbridge.domain.plan import FieldChange
+from dealbridge.domain.plan import FieldChange, touched
+from dealbridge.transport.mapping import Codes
 
 ROLE, ALLOCATION = "role", "allocation"
-_ASPECTS = {
-    "role": ROLE,
-    "codes.role": ROLE,
-    "title": ALLOCATION,
-    "hours": ALLOCATION,
-    "start": ALLOCATION,
-    "end": ALLOCATION,
-    "codes.defaults.hours_per_day": ALLOCATION,
-}
+_ASPECTS = {"role": ROLE, "title": ALLOCATION, "hours": ALLOCATION, "start": ALLOCATION, "end": ALLOCATION}
+_FULL_DAY = "codes.defaults.hours_per_day"
+"""The path of a change that changes the hours of a request which names none."""
 _PROJECT_FIELDS = {
     "name": "title",
     "customer_name": "client_role_name",
     "currency": "currency",
-    "codes.currency": "currency",
     "budget": "price",
     "start": "start_date",
     "end": "due_date",
 }
-_LEAD_FIELDS = {"manager_email", "codes.manager"}
-
-
-def touched(changes: Iterable[FieldChange]) -> set[str]:
-    """The record's own fields that differ, without what lies below them; of the codes the whole path."""
-    paths = (change.path for change in changes)
-    return {path if path.startswith("codes.") else path.split(".")[0] for path in paths}
 
 
 def key_value(field_id: str, key: str) -> list[dict[str, Any]]:
@@ -47,12 +34,12 @@ def key_value(field_id: str, key: str) -> list[dict[str, Any]]:
 # Projects
 
 
-def project_fields(project: StaffingProject, codes: Mapping[str, Any]) -> dict[str, Any]:
+def project_fields(project: StaffingProject, codes: Codes) -> dict[str, Any]:
     """All that a create and an update write alike."""
     return {
         "title": project.name,
         "client_role_name": project.customer_name,
-        "currency": codes.get("currency") or project.currency,
+        "currency": codes.currency,
         "price": project.budget.amount,
         "start_date": project.start.isoformat(),
         "due_date": project.end.isoformat(),
@@ -60,7 +47,7 @@ def project_fields(project: StaffingProject, codes: Mapping[str, Any]) -> dict[s
 
 
 def new_project(
-    project: StaffingProject, codes: Mapping[str, Any], defaults: Defaults, field_id: str, lead_id: str | None
+    project: StaffingProject, codes: Codes, defaults: Defaults, field_id: str, lead_id: str | None
 ) -> dict[str, Any]:
     fields = project_fields(project, codes)
     fields |= {"creator_role": defaults.creator_role, "custom_fields": key_value(field_id, project.key)}
@@ -72,9 +59,7 @@ def new_project(
     return fields
 
 
-def changed_project(
-    project: StaffingProject, codes: Mapping[str, Any], changes: Sequence[FieldChange]
-) -> dict[str, Any]:
+def changed_project(project: StaffingProject, codes: Codes, changes: Sequence[FieldChange]) -> dict[str, Any]:
     """The attributes that the changes touch; all of them where none is given."""
     fields, names = project_fields(project, codes), touched(changes)
     wanted = {_PROJECT_FIELDS[name] for name in names if name in _PROJECT_FIELDS}
@@ -83,17 +68,14 @@ def changed_project(
 
 def hands_over(changes: Sequence[FieldChange]) -> bool:
     """Whether the changes touch the project's lead."""
-    return not changes or bool(touched(changes) & _LEAD_FIELDS)
+    return not changes or "manager_email" in touched(changes)
 
 
-def project_of(
-    workspace: Workspace, lead_email: str | None, wanted: StaffingProject, codes: Mapping[str, Any]
-) -> StaffingProject:
+def project_of(workspace: Workspace, lead_email: str | None, wanted: StaffingProject, codes: Codes) -> StaffingProject:
     """A project as Kantata holds it. What it cannot tell (no lead was asked for) is as wanted."""
-    same_currency = workspace.currency == (codes.get("currency") or wanted.currency)
-    currency = wanted.currency if same_currency else workspace.currency
+    currency = wanted.currency if workspace.currency == codes.currency else workspace.currency
     lead = (lead_email or "") if wanted.manager_email else ""
-    by_code = {codes.get("manager"), (codes.get("defaults") or {}).get("manager")} - {None}
+    by_code = {codes.manager, codes.default("manager")} - {None}
     if workspace.primary_maven_id in by_code or lead.lower() == wanted.manager_email.lower():
         lead = wanted.manager_email
     return StaffingProject(
@@ -115,7 +97,8 @@ def aspects(changes: Sequence[FieldChange]) -> set[str]:
     """Which of the vendor's records the changes touch: the resource's role, its allocation. All where none is given."""
     if not changes:
         return {ROLE, ALLOCATION}
-    return {_ASPECTS[name] for name in touched(changes) if name in _ASPECTS}
+    days = {ALLOCATION for change in changes if change.path == _FULL_DAY}
+    return {_ASPECTS[name] for name in touched(changes) if name in _ASPECTS} | days
 
 
 def new_request(workspace_id: str, role_id: str, defaults: Defaults, field_id: str, key: str) -> dict[str, Any]:

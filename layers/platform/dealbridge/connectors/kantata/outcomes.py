@@ -9,7 +9,7 @@ import httpx
 
 from dealbridge import errors
 from dealbridge.domain.findings import Finding, Owner
-from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
+from dealbridge.transport.outcomes import OutcomeTable, Row, Signal, error_body, objects
 
 DUPLICATE = "duplicate"
 # The text of a value that a unique custom field holds already, as a live integration meets it
@@ -45,16 +45,12 @@ def outcomes(throttle_seconds: float) -> OutcomeTable:
 
 def read_signal(response: httpx.Response) -> Signal:
     """Types, messages and fields of an error body; empty for a body of another shape (a proxy's page, a 429's text)."""
-    try:
-        body: Any = response.json()
-    except ValueError:
-        return Signal()
-    told = body.get("errors") if isinstance(body, dict) else None
-    each_told = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
-    messages = [str(each.get("message") or "") for each in each_told]
+    body = error_body(response)
+    told = objects(body.get("errors")) if isinstance(body, dict) else []
+    messages = [str(each.get("message") or "") for each in told]
     codes = [DUPLICATE] if any(_DUPLICATE_TEXT in message for message in messages) else []
-    codes += [str(each["type"]) for each in each_told if each.get("type")]
-    findings = tuple(_finding(each) for each in each_told if each.get("type") == "validation")
+    codes += [str(each["type"]) for each in told if each.get("type")]
+    findings = tuple(_finding(each) for each in told if each.get("type") == "validation")
     return Signal(tuple(dict.fromkeys(codes)), "; ".join(messages), findings)
 
 

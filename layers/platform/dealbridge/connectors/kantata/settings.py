@@ -1,21 +1,18 @@
 """The connection's options, its secret and the codes it needs, as typed models."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from dealbridge.domain.connection import Connection
-from dealbridge.errors import ConfigurationError
+from dealbridge.transport.mapping import Codes
+from dealbridge.transport.settings import ConnectionOptions, ConnectionSecret, unusable
 
 Id = Annotated[str, StringConstraints(pattern=r"^\d+$")]
 
 
-class Options(BaseModel):
+class Options(ConnectionOptions):
     """`mappings/connections.yaml`: `<connection>.options`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     project_key_field: Id
     """The custom field of projects (text, unique) that holds our key."""
@@ -27,10 +24,8 @@ class Options(BaseModel):
     """How long to wait after a 429, which does not say."""
 
 
-class Secret(BaseModel):
+class Secret(ConnectionSecret):
     """The connection's secret: the application's server-side token."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     token: Annotated[str, StringConstraints(min_length=1)] = Field(repr=False)
 
@@ -49,30 +44,10 @@ class Defaults(BaseModel):
     hours_per_day: Annotated[Decimal, Field(gt=0)] = Decimal(8)
     """A full day, Monday to Friday: what is asked for where the sale names no hours."""
 
-
-def read_options(connection: Connection) -> Options:
-    try:
-        return Options.model_validate(connection.options)
-    except ValidationError as error:
-        raise _unusable(error, f"mappings/connections.yaml: {connection.id}.options") from None
-
-
-def read_secret(connection: Connection, given: Mapping[str, Any]) -> Secret:
-    """The secret. Raises ConfigurationError that names a field, never its value."""
-    try:
-        return Secret.model_validate(given)
-    except ValidationError as error:
-        raise _unusable(error, f"secret {connection.secret!r}") from None
-
-
-def read_defaults(connection: str, codes: Mapping[str, Any]) -> Defaults:
-    try:
-        return Defaults.model_validate(codes.get("defaults") or {})
-    except ValidationError as error:
-        raise _unusable(error, f"mappings/codes/{connection}.yaml: defaults") from None
-
-
-def _unusable(error: ValidationError, where: str) -> ConfigurationError:
-    first = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return ConfigurationError(f"{where}.{field}: {first['msg']}")
+    @classmethod
+    def of(cls, codes: Codes) -> Self:
+        """Raises ConfigurationError."""
+        try:
+            return cls.model_validate(codes.defaults)
+        except ValidationError as error:
+            raise unusable(error, f"mappings/codes/{codes.connection}.yaml", "defaults", codes.connection) from None

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from dealbridge.connectors.kantata import mapping
-from dealbridge.connectors.kantata.auth import TokenAuth
+from dealbridge.connectors.kantata.auth import sign_in
 from dealbridge.connectors.kantata.outcomes import outcomes
 from dealbridge.connectors.kantata.records import (
     API,
@@ -23,16 +23,17 @@ from dealbridge.connectors.kantata.records import (
     page_count,
     results,
 )
-from dealbridge.connectors.kantata.settings import Defaults, read_defaults, read_options, read_secret
+from dealbridge.connectors.kantata.settings import Defaults, Options, Secret
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import StaffingProject, StaffingRequest
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConfigurationError, RecordMissingError, RejectedError
+from dealbridge.errors import ConfigurationError, RejectedError
 from dealbridge.ports import Found, Write
 from dealbridge.transport.client import VendorClient, Wire
+from dealbridge.transport.mapping import Codes
 from dealbridge.transport.outcomes import written
 
 _PAGE = 200
@@ -43,11 +44,11 @@ class Kantata:
 
     def __init__(self, connection: Connection, secret: Mapping[str, str], wire: Wire) -> None:
         self._connection = connection.id
-        self._options = read_options(connection)
+        self._options = Options.of(connection)
         self._client = VendorClient(
             connection.id,
             connection.base_url,
-            TokenAuth(read_secret(connection, secret)),
+            sign_in(Secret.of(connection, secret)),
             outcomes(self._options.throttle_seconds),
             wire,
             headers={"Accept": "application/json"},
@@ -104,24 +105,24 @@ class Kantata:
         workspace = Workspace.model_validate(held)
         lead = included(body, "users", workspace.primary_maven_id)
         email = str(lead["email_address"]) if lead else None
-        return Found(self._project_ref(workspace.id), mapping.project_of(workspace, email, wanted, write.codes))
+        return Found(self._project_ref(workspace.id), mapping.project_of(workspace, email, wanted, self._codes(write)))
 
     def _create_project(self, write: Write) -> ExternalRef:
         project = cast("StaffingProject", write.record)
-        defaults = read_defaults(self._connection, write.codes)
+        defaults = Defaults.of(self._codes(write))
         lead = self._lead(write, defaults)
         field_id = self._options.project_key_field
-        fields = mapping.new_project(project, write.codes, defaults, field_id, lead)
+        fields = mapping.new_project(project, self._codes(write), defaults, field_id, lead)
         (made,) = self._post("workspaces", "workspace", fields)
         return self._project_ref(str(made["id"]))
 
     def _update_project(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
         project = cast("StaffingProject", write.record)
-        fields = mapping.changed_project(project, write.codes, changes)
+        fields = mapping.changed_project(project, self._codes(write), changes)
         if fields:
             self._put(f"workspaces/{ref.id}", "workspace", fields)
         if project.manager_email and mapping.hands_over(changes):
-            self._hand_over(ref.id, self._lead(write, read_defaults(self._connection, write.codes)))
+            self._hand_over(ref.id, self._lead(write, Defaults.of(self._codes(write))))
         return ref
 
     def _lead(self, write: Write, defaults: Defaults) -> str | None:
@@ -130,8 +131,9 @@ class Kantata:
         Members who take part in no project are seen only `on_my_account` ("Fetching visible users").
         """
         email = cast("StaffingProject", write.record).manager_email
-        if not email or write.codes.get("manager"):
-            return write.codes.get("manager")
+        manager = self._codes(write).manager
+        if not email or manager:
+            return manager
         body = self._get("users", by_email_address=email, on_my_account="true")
         found = [str(user["id"]) for user in results(body) if str(user.get("email_address")).lower() == email.lower()]
         found += [defaults.manager] if defaults.manager else []
@@ -184,18 +186,20 @@ class Kantata:
         if held is None:
             return None
         resource = WorkspaceResource.model_validate(held)
-        defaults = read_defaults(self._connection, write.codes)
+        defaults = Defaults.of(self._codes(write))
         allocations = self._allocations(resource.id)
         request = self._request_for(resource)
-        record = mapping.request_of(resource, allocations, wanted, self._role(write), defaults)
+        record = mapping.request_of(resource, allocations, wanted, self._codes(write).role, defaults)
         complete = bool(allocations) and request is not None and request.stands
         return Found(self._request_ref(resource, request), record, complete)
 
     def _create_request(self, write: Write) -> ExternalRef:
         request = cast("StaffingRequest", write.record)
-        defaults = read_defaults(self._connection, write.codes)
+        defaults = Defaults.of(self._codes(write))
         field_id = self._options.request_key_field
-        fields = mapping.new_request(self._project_id(write), self._role(write), defaults, field_id, write.key)
+        fields = mapping.new_request(
+            write.ref_of(request.project_key).id, self._codes(write).role, defaults, field_id, write.key
+        )
         body = self._send("POST", "resource_requests", "resource_request", fields, include="resource")
         made = ResourceRequest.model_validate(next(results(body)))
         resource = WorkspaceResource.model_validate(included(body, "workspace_resources", made.resource_id))
@@ -205,12 +209,12 @@ class Kantata:
 
     def _update_request(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
         request = cast("StaffingRequest", write.record)
-        defaults = read_defaults(self._connection, write.codes)
+        defaults = Defaults.of(self._codes(write))
         # A reference without its request is one that was withdrawn, or that was never finished.
         reopening = not changes or "request" not in ref.parts
         wanted = {mapping.ROLE, mapping.ALLOCATION} if reopening else mapping.aspects(changes)
         if mapping.ROLE in wanted:
-            role = {"role_id": int(self._role(write)), "auto_update_label": True}
+            role = {"role_id": int(self._codes(write).role), "auto_update_label": True}
             shown = next(results(self._put(f"workspace_resources/{ref.id}", "workspace_resource", role)), None)
             ref = ref.model_copy(update={"number": shown.get("label")}) if shown else ref
         if mapping.ALLOCATION in wanted:
@@ -291,21 +295,8 @@ class Kantata:
             return None
         return ResourceRequest.model_validate(next(results(self._client.read(answer))))
 
-    def _role(self, write: Write) -> str:
-        role = write.codes.get("role")
-        if not role:
-            raise ConfigurationError(
-                f"mappings/codes/{self._connection}.yaml: roles: no code for "
-                f"{cast('StaffingRequest', write.record).role!r}; add it there",
-                connection=self._connection,
-            )
-        return str(role)
-
-    def _project_id(self, write: Write) -> str:
-        key = cast("StaffingRequest", write.record).project_key
-        if key not in write.refs:
-            raise RecordMissingError(f"{write.key} needs {key}, not written yet", connection=self._connection)
-        return write.refs[key].id
+    def _codes(self, write: Write) -> Codes:
+        return Codes(self._connection, write.codes)
 
     def _request_ref(self, resource: WorkspaceResource, request: ResourceRequest | None) -> ExternalRef:
         return ExternalRef(

@@ -1,14 +1,13 @@
 """Sign-in: OAuth 2.0 client credentials with a certificate (section_162755359851, section_162790605110)."""
 
 import uuid
-from datetime import timedelta
 
 import httpx
 
 from dealbridge import clock
 from dealbridge.connectors.netsuite.settings import Secret
 from dealbridge.errors import ConfigurationError
-from dealbridge.transport.tokens import BearerAuth, Token
+from dealbridge.transport.tokens import BearerAuth
 
 TOKEN_PATH = "/services/rest/auth/oauth2/v1/token"  # noqa: S105 (a path)
 
@@ -31,12 +30,6 @@ class CertificateAuth(BearerAuth):
             "client_assertion": self._assertion(),
         }
         return httpx.Request("POST", self._token_url, data=form)
-
-    def read_token(self, response: httpx.Response) -> Token:
-        body = response.json()
-        # Oracle's sample shows expires_in as a string; others have seen a number. An hour is what it always says.
-        lasts = timedelta(seconds=int(body.get("expires_in") or 3600))
-        return Token(str(body["access_token"]), clock.now() + lasts)
 
     def _assertion(self) -> str:
         import jwt

@@ -17,10 +17,8 @@ from dealbridge.connectors.netsuite.records import (
     key_behind,
     label_of,
     lines_of,
-    needed,
     number_of,
     reference,
-    said,
     terms_of,
 )
 from dealbridge.connectors.netsuite.settings import Options
@@ -29,13 +27,14 @@ from dealbridge.domain.model import plain
 from dealbridge.domain.money import Money, minor_unit
 from dealbridge.errors import ConfigurationError
 from dealbridge.ports import Write
+from dealbridge.transport.mapping import filled, said
 
 
 def contract_fields(write: Write, contract: Contract, codes: Codes) -> Fields:
     """The header. `currency` and `legal_entity` are what the order is made with and cannot change."""
     return {
-        "customer_key": {"entity": reference(needed(write, contract.customer_key).id)},
-        "project_key": {"job": reference(needed(write, contract.project_key).id)},
+        "customer_key": {"entity": reference(write.ref_of(contract.customer_key).id)},
+        "project_key": {"job": reference(write.ref_of(contract.project_key).id)},
         "name": {"memo": contract.name},
         "po_number": {"otherRefNum": contract.po_number},
         "payment_terms": {"terms": reference(codes.terms)},
@@ -51,7 +50,7 @@ def new_contract(codes: Codes) -> Body:
         "currency": reference(codes.currency),
         "customForm": reference(codes.form("salesOrder")),
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return filled(fields)
 
 
 def order_line(line: ContractLine, codes: Codes, options: Options, number: int | None = None) -> Body:
@@ -71,7 +70,7 @@ def order_line(line: ContractLine, codes: Codes, options: Options, number: int |
         "revRecStartDate": line.start.isoformat() if options.revenue_dates else None,
         "revRecEndDate": line.end.isoformat() if options.revenue_dates else None,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return filled(fields)
 
 
 def paired(
@@ -176,7 +175,7 @@ def _foreign_line(body: Body, contract: Contract, codes: Codes, currency: str) -
 
 
 def _service_line(item: str | None, codes: Codes) -> str:
-    return next((code for code, known in codes.items.items() if known == item), f"item {item}")
+    return codes.service_line_behind("item", item) or f"item {item}"
 
 
 # Billing schedule
@@ -193,8 +192,8 @@ def schedule_name(schedule: BillingSchedule) -> str:
 def schedule_fields(write: Write, schedule: BillingSchedule, codes: Codes) -> Fields:
     return {
         "name": {"name": schedule_name(schedule)},
-        "project_key": {"job": reference(needed(write, schedule.project_key).id)},
-        "items": {"scheduleType": reference(codes.schedule_type)},
+        "project_key": {"job": reference(write.ref_of(schedule.project_key).id)},
+        "items": {"scheduleType": reference(codes.needed_default("schedule_type"))},
     }
 
 
@@ -213,7 +212,7 @@ def milestones(
             "comments": f"{item.description}: {item.amount} [{item.kind} {item.key}]",
             "milestoneAmount": share,
             "milestoneDate": item.due.isoformat(),
-            "projectTask": reference(needed(write, item.task_key).id if item.task_key else None),
+            "projectTask": reference(write.ref_of(item.task_key).id if item.task_key else None),
         }
         if item.key in ids:
             line["milestoneId"] = ids[item.key]

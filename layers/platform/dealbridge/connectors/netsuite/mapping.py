@@ -6,7 +6,7 @@ field on which our record is silent is left to the ERP.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +19,8 @@ from dealbridge.connectors.netsuite.records import (
     key_behind,
     label_of,
     lines_of,
-    needed,
     number_of,
     reference,
-    said,
     terms_of,
 )
 from dealbridge.connectors.netsuite.settings import Options
@@ -30,26 +28,8 @@ from dealbridge.domain.engagement import Project, Task
 from dealbridge.domain.model import plain
 from dealbridge.domain.money import Money
 from dealbridge.domain.parties import Address, Contact, Customer, TaxRegistration
-from dealbridge.domain.plan import FieldChange
 from dealbridge.ports import Write
-
-_OF_CODES = {
-    "currency": "currency",
-    "payment_terms": "payment_terms",
-    "manager": "manager_email",
-    "service_lines": "lines",
-    "entity": "legal_entity",
-}
-"""Which of our fields a code stands behind."""
-
-
-def touched(changes: Iterable[FieldChange]) -> set[str]:
-    """The fields of our record that a list of changes touches."""
-    names = set()
-    for change in changes:
-        first, *rest = re.split(r"[.\[]", change.path)
-        names.add(_OF_CODES.get(rest[0], "") if first == "codes" and rest else first)
-    return names - {""}
+from dealbridge.transport.mapping import filled, said
 
 
 def body_of(fields: Fields, only: Collection[str] | None = None) -> Body:
@@ -63,7 +43,7 @@ def body_of(fields: Fields, only: Collection[str] | None = None) -> Body:
 
 
 def customer_fields(write: Write, customer: Customer, codes: Codes) -> Fields:
-    parent = needed(write, customer.parent_key).id if customer.parent_key else None
+    parent = write.ref_of(customer.parent_key).id if customer.parent_key else None
     return {
         "name": {"companyName": customer.name},
         "parent_key": {"parent": reference(parent)},
@@ -79,7 +59,7 @@ def new_customer(codes: Codes) -> Body:
     """What a customer is made with, and people may change after."""
     status, form = reference(codes.default("customer_status")), reference(codes.form("customer"))
     fields = {"isPerson": False, "subsidiary": reference(codes.subsidiary), "entityStatus": status, "customForm": form}
-    return {name: value for name, value in fields.items() if value is not None}
+    return filled(fields)
 
 
 def address_book(customer: Customer, held: Sequence[Body] = ()) -> Body | None:
@@ -100,8 +80,7 @@ def address_book(customer: Customer, held: Sequence[Body] = ()) -> Body | None:
     current = _billing_line(held)
     if current is not None:
         return {"items": [{"id": current["id"], "addressBookAddress": shown}]}
-    filled = {name: value for name, value in shown.items() if value is not None}
-    return {"items": [{**line, "addressBookAddress": filled}]}
+    return {"items": [{**line, "addressBookAddress": filled(shown)}]}
 
 
 def tax_registrations(customer: Customer, held: Sequence[Body] = ()) -> Body | None:
@@ -166,7 +145,7 @@ def _read_address(address: Body) -> Address | None:
 
 
 def contact_fields(write: Write, contact: Contact) -> Fields:
-    company = needed(write, contact.customer_key)
+    company = write.ref_of(contact.customer_key)
     return {
         "customer_key": {"company": reference(company.id)},
         "first_name": {"firstName": contact.first_name},
@@ -199,7 +178,7 @@ def read_contact(write: Write, wanted: Contact, body: Body) -> Contact:
 
 def project_fields(write: Write, project: Project, codes: Codes) -> Fields:
     return {
-        "customer_key": {"parent": reference(needed(write, project.customer_key).id)},
+        "customer_key": {"parent": reference(write.ref_of(project.customer_key).id)},
         "legal_entity": {"subsidiary": reference(codes.subsidiary)},
         "name": {"companyName": project.name},
         "manager_email": {"projectManager": reference(codes.manager)},
@@ -221,7 +200,7 @@ def new_project(codes: Codes) -> Body:
         "allowTime": True,
         "allowExpenses": True,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return filled(fields)
 
 
 def read_project(write: Write, wanted: Project, body: Body, codes: Codes) -> Project:
@@ -254,7 +233,7 @@ def task_fields(write: Write, task: Task, options: Options) -> Fields:
     start_field = options.task_start_field
     note = f"Task {task.number}, service line {task.service_line}, budget {task.budget}"
     return {
-        "project_key": {"project": reference(needed(write, task.project_key).id)},
+        "project_key": {"project": reference(write.ref_of(task.project_key).id)},
         "name": {"title": task.name},
         "start": {start_field: start if start_field == "startDate" else f"{start}T00:00:00Z"},
         "end": {"finishByDate": task.end.isoformat()},

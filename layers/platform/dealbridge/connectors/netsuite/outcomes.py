@@ -4,7 +4,7 @@ import httpx
 
 from dealbridge import errors
 from dealbridge.domain.findings import Finding, Owner
-from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
+from dealbridge.transport.outcomes import OutcomeTable, Row, Signal, error_body, objects
 
 _WAIT_SECONDS = 2.0
 """No Retry-After is documented; two seconds between attempts was reliable in practice (netsuite-php, PR 133)."""
@@ -14,14 +14,8 @@ _RECORDS = "/record/v1/"
 
 def read(response: httpx.Response) -> Signal:
     """Codes, message and the fields named in a refusal. A body of another shape gives an empty signal."""
-    try:
-        body = response.json()
-    except ValueError:
-        return Signal()
-    details = body.get("o:errorDetails") if isinstance(body, dict) else None
-    if not isinstance(details, list):
-        return Signal()
-    known = [each for each in details if isinstance(each, dict)]
+    body = error_body(response)
+    known = objects(body.get("o:errorDetails")) if isinstance(body, dict) else []
     return Signal(
         codes=tuple(str(each["o:errorCode"]) for each in known if each.get("o:errorCode")),
         message=" ".join(str(each["detail"]) for each in known if each.get("detail")),

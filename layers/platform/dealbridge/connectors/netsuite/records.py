@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from dealbridge.domain.keys import Kind
-from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConfigurationError, RecordMissingError
 from dealbridge.ports import Write
+from dealbridge.transport import mapping
 
 RECORDS_PATH = "/services/rest/record/v1"
 
@@ -42,73 +41,21 @@ RESOURCES: Mapping[Kind, Resource] = {
 }
 
 
-@dataclass(frozen=True)
-class Codes:
-    """The account's own ids for governed values, from `mappings/codes/<connection>.yaml`.
-
-    entities.<legal entity>.subsidiary, currencies, payment_terms, managers, service_lines.<code>.item, and in
+class Codes(mapping.Codes):
+    """entities.<legal entity>.subsidiary, currencies, payment_terms, managers, service_lines.<code>.item, and in
     defaults: schedule_type (of a milestone schedule), and optionally customer_status, project_status, project_type,
-    project_billing_type, project_expense_type, price_level, forms.<record type>.
-    """
-
-    connection: str
-    values: Mapping[str, Any]
+    project_billing_type, project_expense_type, price_level, forms.<record type>."""
 
     @property
     def subsidiary(self) -> str:
-        return str(self._need(self.values.get("entity", {}).get("subsidiary"), "entities.*.subsidiary"))
-
-    @property
-    def currency(self) -> str:
-        return str(self._need(self.values.get("currency"), "currencies"))
-
-    @property
-    def terms(self) -> str | None:
-        return _text(self.values.get("payment_terms"))
-
-    @property
-    def manager(self) -> str | None:
-        return _text(self.values.get("manager"))
-
-    @property
-    def items(self) -> dict[str, str]:
-        """Service line → item."""
-        return {code: self.item(code) for code in self.values.get("service_lines", {})}
+        return self.entity("subsidiary")
 
     def item(self, service_line: str) -> str:
-        line = self.values.get("service_lines", {}).get(service_line, {})
-        return str(self._need(line.get("item"), f"service_lines.{service_line}.item"))
-
-    @property
-    def schedule_type(self) -> str:
-        return str(self._need(self.default("schedule_type"), "defaults.schedule_type"))
-
-    def default(self, name: str) -> str | None:
-        return _text(self.values.get("defaults", {}).get(name))
+        return self.of_service_line(service_line, "item")
 
     def form(self, record_type: str) -> str | None:
         """The custom form: it decides which fields are mandatory, and what an order is billed as."""
-        return _text(self.values.get("defaults", {}).get("forms", {}).get(record_type))
-
-    def _need(self, value: Any, field: str) -> Any:
-        if value in (None, ""):
-            raise ConfigurationError(
-                f"mappings/codes/{self.connection}.yaml: {field}: missing; NetSuite needs it",
-                connection=self.connection,
-            )
-        return value
-
-
-def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-def needed(write: Write, key: str) -> ExternalRef:
-    """Where a record stands that this one points at."""
-    ref = write.refs.get(key)
-    if ref is None:
-        raise RecordMissingError(f"{write.key}: {key} is not known to stand in NetSuite")
-    return ref
+        return mapping.text_of(self.defaults.get("forms", {}).get(record_type))
 
 
 def reference(key: str | None) -> Body | None:
@@ -144,11 +91,6 @@ def day_of(body: Mapping[str, Any], *names: str) -> date | None:
     """The day of the first of these date or date-time fields that is filled."""
     text = next((body[name] for name in names if body.get(name)), None)
     return date.fromisoformat(str(text)[:10]) if text else None
-
-
-def said[T](wanted: T | None, held: T | None) -> T | None:
-    """What is held, where our record says anything at all."""
-    return None if wanted is None else held
 
 
 def key_behind(write: Write, held: str | None, wanted: str | None) -> str | None:

@@ -1,21 +1,18 @@
 """A NetSuite connection's options and its secret."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from dealbridge.domain.connection import Connection
-from dealbridge.errors import ConfigurationError
+from dealbridge.transport.settings import ConnectionOptions, ConnectionSecret
 
 _API_HOST = ".suitetalk.api.netsuite.com"
 
 
-class Options(BaseModel):
+class Options(ConnectionOptions):
     """`options` of the connection. The defaults fit an account as the vendor's documents describe it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ui_url: str | None = None
     """Where people open records; https://<account>.app.netsuite.com unless given."""
@@ -28,40 +25,14 @@ class Options(BaseModel):
     task_start_field: Literal["startDate", "startDateTime"] = "startDate"
     """Oracle's sample writes startDate, the API browser lists startDateTime (article_68093010260; UNVERIFIED)."""
 
-    @classmethod
-    def of(cls, connection: Connection) -> Self:
-        try:
-            return cls.model_validate(connection.options)
-        except ValidationError as error:
-            names = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-            raise ConfigurationError(
-                f"mappings/connections.yaml: {connection.id}.options: {names}: unknown or wrong; "
-                "see layers/platform/dealbridge/connectors/netsuite/README.md",
-                connection=connection.id,
-            ) from None
 
-
-class Secret(BaseModel):
+class Secret(ConnectionSecret):
     """What signing in takes: see README.md, Auth."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     client_id: str
     certificate_id: str
     private_key: str = Field(repr=False)
     token_url: str | None = None
-
-    @classmethod
-    def of(cls, connection: Connection, values: Mapping[str, Any]) -> Self:
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            names = ", ".join(str(each["loc"][0]) for each in error.errors())
-            raise ConfigurationError(
-                f"secret {connection.secret!r}: {names}: missing or wrong; "
-                "see layers/platform/dealbridge/connectors/netsuite/README.md",
-                connection=connection.id,
-            ) from None
 
 
 def ui_url(connection: Connection, options: Options) -> str | None:

@@ -7,7 +7,7 @@ double (section_1545295601): they are created with the key in the body, so that 
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote
 
 import httpx
@@ -24,7 +24,6 @@ from dealbridge.connectors.netsuite.records import (
     Codes,
     id_of,
     lines_of,
-    needed,
     reference,
 )
 from dealbridge.connectors.netsuite.settings import Options, Secret, ui_url
@@ -32,11 +31,12 @@ from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import BillingSchedule, Contract, Project, Record, Task
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact, Customer
-from dealbridge.domain.plan import FieldChange
+from dealbridge.domain.plan import FieldChange, touched
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConflictError, RecordMissingError, RejectedError
 from dealbridge.ports import Found, Write
 from dealbridge.transport.client import VendorClient, Wire
+from dealbridge.transport.mapping import filled
 from dealbridge.transport.outcomes import written
 
 # Without it an unknown field name is dropped in silence (section_156570709583).
@@ -86,7 +86,7 @@ class NetSuite:
                 raise TypeError(f"{type(record).__name__} is no record of an ERP")
 
     def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
-        only = mapping.touched(changes) if changes else None
+        only = touched(changes) if changes else None
         match write.record:
             case Customer() as customer:
                 return self._update_customer(write, customer, ref, only)
@@ -144,7 +144,7 @@ class NetSuite:
         return self._patch(write, ref, body)
 
     def _create_contact(self, write: Write, contact: Contact) -> ExternalRef:
-        company = needed(write, contact.customer_key)
+        company = write.ref_of(contact.customer_key)
         body = {
             **mapping.body_of(mapping.contact_fields(write, contact)),
             "subsidiary": reference(company.parts.get("subsidiary") or self._codes(write).subsidiary),
@@ -239,12 +239,12 @@ class NetSuite:
 
     def _attach(self, write: Write, schedule: BillingSchedule, ref: ExternalRef) -> None:
         """A schedule bills nothing until its project names it (section_3932613729)."""
-        project = needed(write, schedule.project_key).id
+        project = write.ref_of(schedule.project_key).id
         self._client.call("PATCH", _path("job", project), body={"billingSchedule": reference(ref.id)})
 
     def _is_attached(self, write: Write, body: Body) -> bool:
         schedule = cast("BillingSchedule", write.record)
-        project = self._read(Kind.PROJECT, needed(write, schedule.project_key).id, {"fields": "billingSchedule"})
+        project = self._read(Kind.PROJECT, write.ref_of(schedule.project_key).id, {"fields": "billingSchedule"})
         return project is not None and id_of(project, "billingSchedule") == str(body["id"])
 
     # Calls
@@ -261,7 +261,7 @@ class NetSuite:
         try:
             response = self._client.call("PUT", path, params=params, body=body)
         except RejectedError as error:
-            if customer is None or not self._let_in(error, needed(write, customer), self._codes(write)):
+            if customer is None or not self._let_in(error, write.ref_of(customer), self._codes(write)):
                 raise
             response = self._client.call("PUT", path, params=params, body=body)
         return self._made(write, response)
@@ -364,8 +364,7 @@ def _path(*parts: str) -> str:
 
 
 def _sublists(address_book: Body | None, registrations: Body | None) -> Body:
-    given: dict[str, Any] = {"addressBook": address_book, "taxRegistration": registrations}
-    return {name: value for name, value in given.items() if value is not None}
+    return filled({"addressBook": address_book, "taxRegistration": registrations})
 
 
 def _names(error: RejectedError, field: str) -> bool:

@@ -6,15 +6,13 @@ longer knows it (403, `x-csrf-token: Required`: the change was not carried out),
 
 import re
 from collections.abc import Generator
-from datetime import timedelta
 
 import httpx
 
-from dealbridge import clock
 from dealbridge.connectors.s4hana.outcomes import OUTCOMES
 from dealbridge.connectors.s4hana.settings import Options, Secret
 from dealbridge.errors import AccessError, ThrottledError, TransientError
-from dealbridge.transport.tokens import BearerAuth, Token
+from dealbridge.transport.tokens import BearerAuth
 
 TOKEN_PATH = "/sap/bc/sec/oauth2/token"  # noqa: S105 (a path)
 
@@ -41,11 +39,6 @@ class ClientCredentials(BearerAuth):
             **({"scope": self._scope} if self._scope else {}),
         }
         return httpx.Request("POST", self._token_url, data=form, headers={"Accept": "application/json"})
-
-    def read_token(self, response: httpx.Response) -> Token:
-        body = response.json()
-        lasts = timedelta(seconds=int(body.get("expires_in", 3600)))
-        return Token(str(body["access_token"]), clock.now() + lasts)
 
 
 def sign_in(connection: str, base_url: str, secret: Secret, options: Options) -> httpx.Auth:

@@ -27,14 +27,13 @@ from dealbridge.connectors.s4hana.records import (
     element_id,
     fitted,
     kept,
-    needed,
-    said,
 )
 from dealbridge.connectors.s4hana.settings import Options
 from dealbridge.domain.engagement import BillingItem, Contract, ContractLine
 from dealbridge.domain.model import plain
 from dealbridge.domain.money import Money
 from dealbridge.ports import Write
+from dealbridge.transport.mapping import filled, said
 
 ORDER_EXPAND = "to_Item/to_BillingPlan/to_BillingPlanItem,to_Item/to_PricingElement"
 
@@ -47,11 +46,8 @@ _FOREIGN = "item "
 """No key of ours has a blank."""
 
 
-def order_key(key: str) -> str:
-    return fitted(key, ORDER_KEY_LENGTH)
-
-
-def line_key(key: str) -> str:
+def customer_reference(key: str) -> str:
+    """Our key of an order or of one of its items, in a customer reference."""
     return fitted(key, ORDER_KEY_LENGTH)
 
 
@@ -64,22 +60,22 @@ def new_order(write: Write, contract: Contract, codes: Codes, options: Options) 
         "DistributionChannel": codes.entity("distribution_channel"),
         "OrganizationDivision": codes.entity("division"),
         "TransactionCurrency": codes.currency,
-        options.order_key_field: order_key(write.key),
+        options.order_key_field: customer_reference(write.key),
         **_header(write, contract, codes, options, None),
         "to_Item": [_new_item(write, contract, line, dates.get(line.key, []), codes) for line in contract.lines],
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return filled(body)
 
 
 def _header(write: Write, contract: Contract, codes: Codes, options: Options, only: Only) -> Body:
     by_field: dict[str, Body] = {
-        "customer_key": {"SoldToParty": needed(write, contract.customer_key).id},
+        "customer_key": {"SoldToParty": write.ref_of(contract.customer_key).id},
         "po_number": {options.po_number_field: cut(contract.po_number, ORDER_KEY_LENGTH)},
         "payment_terms": {"CustomerPaymentTerms": codes.terms},
         "order_date": {"SalesOrderDate": day(contract.order_date)},
     }
     fields = {name: value for field, part in by_field.items() if may(only, field) for name, value in part.items()}
-    return {name: value for name, value in fields.items() if value is not None}
+    return filled(fields)
 
 
 def _new_item(write: Write, contract: Contract, line: ContractLine, dates: Sequence[BillingItem], codes: Codes) -> Body:
@@ -87,7 +83,7 @@ def _new_item(write: Write, contract: Contract, line: ContractLine, dates: Seque
     body: Body = {
         "SalesOrderItemCategory": category,
         "Material": codes.material(line.service_line),
-        _LINE_KEY: line_key(line.key),
+        _LINE_KEY: customer_reference(line.key),
         **_item_fields(write, contract, line, codes),
     }
     if price := _price(line, codes):
@@ -112,7 +108,7 @@ def _item_fields(write: Write, contract: Contract, line: ContractLine, codes: Co
 
 
 def _element(write: Write, contract: Contract, line: ContractLine) -> str:
-    project = needed(write, contract.project_key)
+    project = write.ref_of(contract.project_key)
     return element_id(project.number or "", line.service_line)
 
 
@@ -159,7 +155,7 @@ def parts_of(contract: Contract, held: Body, codes: Codes, known: Mapping[str, s
     """Line key → item number, billing item key → `item/plan/date`."""
     items, dates, parts = items_of(held), dates_by_line(contract.schedule), {}
     for line in contract.lines:
-        item = items.get(line_key(line.key))
+        item = items.get(customer_reference(line.key))
         if item is None:
             continue
         parts[line.key] = str(item["SalesOrderItem"])
@@ -179,7 +175,7 @@ def order_changes(
         return
     items, dates = items_of(held), dates_by_line(contract.schedule)
     for line in contract.lines:
-        item = items.get(line_key(line.key))
+        item = items.get(customer_reference(line.key))
         if item is None:
             new = _new_item(write, contract, line, dates.get(line.key, []), codes)
             yield Change.post(f"A_SalesOrder({text(key)})/to_Item", new)
@@ -222,7 +218,7 @@ def _rejections(
     contract: Contract, known: Mapping[str, str], items: Mapping[str, Body], codes: Codes, tag: str | None
 ) -> Iterator[Change]:
     """Items of lines that are no longer wanted are rejected, and stay to be seen; other people's are left alone."""
-    wanted = {line_key(line.key) for line in contract.lines}
+    wanted = {customer_reference(line.key) for line in contract.lines}
     numbers = {known[key] for key in known if "/" not in known[key]}
     for key, item in items.items():
         is_ours = item["SalesOrderItem"] in numbers or not key.startswith(_FOREIGN)
@@ -237,10 +233,10 @@ def _rejections(
 
 def read_contract(write: Write, wanted: Contract, held: Body, codes: Codes, options: Options) -> Contract:
     currency = wanted.currency if held["TransactionCurrency"] == codes.currency else held["TransactionCurrency"]
-    customer = needed(write, wanted.customer_key)
+    customer = write.ref_of(wanted.customer_key)
     project = write.refs.get(wanted.project_key)
     standing = {key: item for key, item in items_of(held).items() if not item["SalesDocumentRjcnReason"]}
-    ours = {line_key(line.key): line for line in wanted.lines}
+    ours = {customer_reference(line.key): line for line in wanted.lines}
     lines = [_read_line(write, wanted, ours[key], standing[key], codes, currency) for key in ours if key in standing]
     lines += [_foreign_line(item, wanted, codes, currency) for key, item in standing.items() if key not in ours]
     in_project = project is None or all(
@@ -257,10 +253,12 @@ def read_contract(write: Write, wanted: Contract, held: Body, codes: Codes, opti
             "po_number": said(wanted.po_number, _read_po(wanted.po_number, held[options.po_number_field])),
             "currency": currency,
             "value": Money(amount=number_of(held, "TotalNetAmount"), currency=currency),
-            "payment_terms": _read_terms(wanted.payment_terms, held["CustomerPaymentTerms"], codes),
+            "payment_terms": codes.read_terms(wanted.payment_terms, held["CustomerPaymentTerms"]),
             "order_date": day_of(held, "SalesOrderDate"),
             "lines": tuple(lines),
-            "schedule": read_schedule(wanted.schedule, lambda key: standing.get(line_key(key)), codes, currency)
+            "schedule": read_schedule(
+                wanted.schedule, lambda key: standing.get(customer_reference(key)), codes, currency
+            )
             if wanted.schedule
             else None,
         }
@@ -269,12 +267,6 @@ def read_contract(write: Write, wanted: Contract, held: Body, codes: Codes, opti
 
 def _read_po(wanted: str | None, held: str) -> str | None:
     return kept(wanted or "", held, ORDER_KEY_LENGTH) or None
-
-
-def _read_terms(wanted: str | None, held: str, codes: Codes) -> str | None:
-    if wanted is None:
-        return None
-    return wanted if held == codes.terms else held or None
 
 
 def _read_line(

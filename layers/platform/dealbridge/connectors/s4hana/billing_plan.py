@@ -12,6 +12,7 @@ from dealbridge.connectors.s4hana.odata import Body, Change, day, day_of, number
 from dealbridge.connectors.s4hana.records import Codes
 from dealbridge.domain.engagement import BillingItem, BillingItemKind, BillingSchedule
 from dealbridge.domain.money import Money
+from dealbridge.transport.mapping import filled
 
 _BILLED = "C"
 
@@ -37,7 +38,7 @@ def new_date(item: BillingItem, codes: Codes) -> Body:
         "ProposedBillingDocumentType": codes.default("billing_type"),
         "BillingBlockReason": codes.default("milestone_block") if item.kind is BillingItemKind.MILESTONE else None,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return filled(body)
 
 
 def dates_held(item: Body, codes: Codes) -> list[Body]:

@@ -18,7 +18,6 @@ from dealbridge.connectors.s4hana.odata import (
 )
 from dealbridge.connectors.s4hana.outcomes import OUTCOMES
 from dealbridge.connectors.s4hana.records import ODATA
-from dealbridge.errors import TransientError
 from dealbridge.transport.client import VendorClient
 from dealbridge.transport.outcomes import written
 
@@ -70,18 +69,18 @@ class ODataCalls:
         try:
             answers = read_batch(response)
         except MalformedBatchError as error:
-            raise self._unreadable(response, str(error)) from None
+            raise self._client.unreadable(str(error)) from None
         for answer in answers:
             if not answer.is_success:
                 raise OUTCOMES.error(self._connection, answer)
         if len(answers) != len(changes):
-            raise self._unreadable(response, f"{len(answers)} answers to {len(changes)} changes")
+            raise self._client.unreadable(f"{len(answers)} answers to {len(changes)} changes")
         return answers
 
     def content(self, response: httpx.Response) -> Body:
         shown = self._shown(response)
         if not isinstance(shown, dict):
-            raise self._unreadable(response, "`d` is no entity")
+            raise self._client.unreadable("`d` is no entity")
         return shown
 
     def _shown(self, response: httpx.Response) -> Any:
@@ -89,16 +88,8 @@ class ODataCalls:
         content = self._client.read(response)
         shown = content.get("d") if isinstance(content, dict) else None
         if not isinstance(shown, dict | list):
-            raise self._unreadable(response, "no `d`")
+            raise self._client.unreadable("no `d`")
         return entities(shown)
-
-    def _unreadable(self, response: httpx.Response, why: str) -> TransientError:
-        return TransientError(
-            f"{self._connection}: the answer cannot be read: {why}",
-            connection=self._connection,
-            status=response.status_code,
-            outcome_unknown=True,
-        )
 
 
 def _below_host(path: str, address: str) -> str:

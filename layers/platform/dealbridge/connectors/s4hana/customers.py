@@ -5,10 +5,11 @@ from typing import Any
 
 from dealbridge.connectors.s4hana.mapping import Only, cut, differing, is_like, may, path_of
 from dealbridge.connectors.s4hana.odata import Body, Change, one, rows, tag_of, text
-from dealbridge.connectors.s4hana.records import Codes, partner_key, said
+from dealbridge.connectors.s4hana.records import Codes, partner_key
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Address, Customer, TaxRegistration
 from dealbridge.ports import Write
+from dealbridge.transport.mapping import said
 
 _NAME, _STREET, _STREET_LINE, _CITY, _REGION, _SEARCH_TERM = 40, 60, 40, 40, 3, 20
 """The fields' lengths."""
@@ -132,6 +133,12 @@ def sales_area_of(held: Body, codes: Codes) -> Body | None:
     return next((each for each in areas if is_like(each, _area_key(codes))), None)
 
 
+def relationship(parent: str, customer: str, codes: Codes) -> Body:
+    """The parent is the first of the two partners."""
+    category = codes.needed_default("parent_relationship")
+    return {"BusinessPartner1": parent, "BusinessPartner2": customer, "RelationshipCategory": category}
+
+
 def shows_customer(held: Body) -> bool:
     """Whether an answer shows the customer side, there or not; it may also be left for another call."""
     shown = held.get("to_Customer", {"__deferred": {}})
@@ -237,7 +244,7 @@ def read_customer(wanted: Customer, held: Body, parent_key: str | None, codes: C
             if codes.tax_number_type(each.country) in known
         ),
         "currency": wanted.currency if area.get("Currency") == codes.currency else area.get("Currency", ""),
-        "payment_terms": _read_terms(wanted.payment_terms, area.get("CustomerPaymentTerms"), codes),
+        "payment_terms": codes.read_terms(wanted.payment_terms, area.get("CustomerPaymentTerms")),
     }
     if wanted.billing_address is not None:
         update["billing_address"] = _read_address(wanted.billing_address, address)
@@ -254,13 +261,6 @@ def _read_names(wanted: Customer, held: Body) -> Body:
         return {"name": name}
     shown = " ".join(filter(None, (held[f"OrganizationBPName{place}"] for place in range(1, 5))))
     return {"name": name, "legal_name": shown} if wanted.legal_name else {"name": shown}
-
-
-def _read_terms(wanted: str | None, held: str | None, codes: Codes) -> str | None:
-    """The payment terms in our words; those of another code as SAP has them."""
-    if wanted is None:
-        return None
-    return wanted if held == codes.terms else held or None
 
 
 def _read_address(wanted: Address, held: Body | None) -> Address | None:

@@ -10,7 +10,6 @@ from urllib.parse import unquote
 
 from dealbridge.ports import InboundEventError, InboundRequest, RecordHint
 
-_MOST_BYTES = 64 * 1024
 _STRUCTURED = "application/cloudevents"
 _TYPE = re.compile(r"(?:.*\.)?(?P<object>\w+)\.(?P<event>\w+)\.v\d+")
 """`sap.s4.beh.businesspartner.v1.BusinessPartner.Changed.v1`"""
@@ -26,8 +25,6 @@ def read_event(request: InboundRequest, authorization: str | None) -> list[Recor
     given = request.headers.get("authorization", "")
     if authorization is None or not compare_digest(given.encode(), authorization.encode()):
         raise InboundEventError(401, "Authorization: not the one agreed with Event Mesh")
-    if len(request.body) > _MOST_BYTES:
-        raise InboundEventError(413, f"body: more than {_MOST_BYTES} bytes")
     try:
         content = loads(request.body)
         if _is_binary(request.headers):

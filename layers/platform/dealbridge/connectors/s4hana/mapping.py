@@ -6,43 +6,23 @@ SAP holds it: what SAP has no field for stays as in the record asked for, and a 
 left to the ERP.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from dealbridge.connectors.s4hana.odata import Body, Change, day, day_of, guid, number_of, one, rows, tag_of, text
-from dealbridge.connectors.s4hana.records import Codes, element_id, kept, partner_key, project_id, said
+from dealbridge.connectors.s4hana.records import Codes, element_id, kept, partner_key, project_id
 from dealbridge.domain.engagement import Project, Task
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact
-from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.ports import Write
+from dealbridge.transport.mapping import filled, said
 
 type Only = set[str] | None
 
-_OF_CODES = {
-    "currency": "currency",
-    "payment_terms": "payment_terms",
-    "manager": "manager_email",
-    "service_lines": "lines",
-    "entity": "legal_entity",
-    "tax": "legal_entity",
-}
-"""Which of our fields a code stands behind."""
-
 _NAME, _DESCRIPTION = 40, 60
 """The fields' lengths."""
-
-
-def touched(changes: Iterable[FieldChange]) -> set[str]:
-    """The fields of our record that a list of changes touches."""
-    names = set()
-    for change in changes:
-        first, *rest = re.split(r"[.\[]", change.path)
-        names.add(_OF_CODES.get(rest[0], "") if first == "codes" and rest else first)
-    return names - {""}
 
 
 def cut(value: str | None, length: int) -> str:
@@ -93,7 +73,7 @@ def new_contact(write: Write, contact: Contact, codes: Codes) -> Body:
         "BusinessPartnerIDByExtSystem": partner_key(Kind.CONTACT, write.key),
         **_person(contact),
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return filled(body)
 
 
 def _person(contact: Contact) -> Body:
@@ -158,14 +138,15 @@ def new_project(write: Write, project: Project, codes: Codes) -> Body:
     body = {
         "Project": number,
         "ProjectProfileCode": codes.needed_default("project_profile"),
-        **_project_fields(write, project, codes),
+        **project_fields(write, project, codes),
         "to_EnterpriseProjectElement": [_element(number, task) for task in project.tasks],
         "to_EntProjTeamMember": [_manager(codes)] if codes.manager else [],
     }
     return {name: value for name, value in body.items() if value not in (None, [])}
 
 
-def _project_fields(write: Write, project: Project, codes: Codes, only: Only = None) -> Body:
+def project_fields(write: Write, project: Project, codes: Codes, only: Only = None) -> Body:
+    """The project's own fields that may be touched."""
     customer: ExternalRef | None = write.refs.get(project.customer_key)
     by_field: dict[str, Body] = {
         "name": {"ProjectDescription": cut(project.name, _DESCRIPTION)},
@@ -179,7 +160,7 @@ def _project_fields(write: Write, project: Project, codes: Codes, only: Only = N
         },
     }
     fields = {name: value for field, part in by_field.items() if may(only, field) for name, value in part.items()}
-    return {name: value for name, value in fields.items() if value is not None}
+    return filled(fields)
 
 
 def _element(project: str, task: Task) -> Body:
@@ -219,17 +200,12 @@ def project_path(key: str) -> str:
     return f"A_EnterpriseProject({guid(key)})"
 
 
-def header_change(write: Write, project: Project, codes: Codes, only: Only) -> Body:
-    """The project's own fields that may be touched."""
-    return _project_fields(write, project, codes, only)
-
-
 def project_changes(
     write: Write, project: Project, held: Body, codes: Codes, only: Only, parts: Mapping[str, str]
 ) -> Iterator[Change]:
     """`parts` are the elements that the ledger knows; those of tasks no longer wanted are blocked."""
     key, elements = held["ProjectUUID"], elements_of(held)
-    if fields := differing(held, _project_fields(write, project, codes, only)):
+    if fields := differing(held, project_fields(write, project, codes, only)):
         yield Change.patch(project_path(key), fields)
     if may(only, "manager_email"):
         yield from _team_changes(held, codes)
@@ -306,7 +282,7 @@ def read_project(write: Write, wanted: Project, held: Body, codes: Codes) -> Pro
     elements = elements_of(held)
     customer = write.refs.get(wanted.customer_key)
     uuid = customer.parts.get("uuid") if customer else None
-    asked = _project_fields(write, wanted, codes)
+    asked = project_fields(write, wanted, codes)
     in_entity = is_like(
         held, {name: asked[name] for name in ("ResponsibleCostCenter", "ProfitCenter") if name in asked}
     )

@@ -11,7 +11,7 @@ import httpx
 
 from dealbridge import errors
 from dealbridge.domain.findings import Finding, Owner
-from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
+from dealbridge.transport.outcomes import OutcomeTable, Row, Signal, error_body, objects
 
 LOCKED = "locked"
 """Our own code: another user edits the object. SAP answers 400 all the same, and it passes."""
@@ -31,9 +31,9 @@ _WAIT_SECONDS = 5.0
 def read(response: httpx.Response) -> Signal:
     """Codes, message and findings. A page of HTML, text, or another shape gives an empty signal."""
     try:
-        error = response.json()["error"]
+        error = error_body(response)["error"]
         lead = _text_of(error["message"])
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return Signal()
     details = [each for each in _details(error) if each.get("code") != _SAYS_NOTHING] or [
         {"code": error.get("code"), "message": lead}
@@ -57,8 +57,7 @@ def _text_of(message: Any) -> str:
 def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
     inner = error.get("innererror")
     details = inner.get("errordetails") if isinstance(inner, dict) else None
-    known = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
-    return [each for each in known if each.get("severity", "error") == "error"]
+    return [each for each in objects(details) if each.get("severity", "error") == "error"]
 
 
 def _finding(detail: dict[str, Any]) -> Finding:

@@ -4,13 +4,10 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from dealbridge.domain.deal import BillingType
 from dealbridge.domain.keys import Kind
-from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConfigurationError, RecordMissingError
-from dealbridge.ports import Write
+from dealbridge.transport import mapping
 
 ODATA = "/sap/opu/odata/sap"
 PARTNERS = "API_BUSINESS_PARTNER"
@@ -81,96 +78,48 @@ def element_id(project: str, service_line: str) -> str:
     return f"{project}-{fitted(service_line.upper(), room)}"
 
 
-@dataclass(frozen=True)
-class Codes:
-    """The tenant's own codes for governed values, from `mappings/codes/<connection>.yaml`: see README.md, Codes."""
-
-    connection: str
-    values: Mapping[str, Any]
-
-    def entity(self, name: str) -> str:
-        return str(self._need(self.values.get("entity", {}).get(name), f"entities.*.{name}"))
+class Codes(mapping.Codes):
+    """See README.md, Codes."""
 
     def entity_default(self, name: str) -> str | None:
         """Of the legal entity, else of all."""
-        return _text(self.values.get("entity", {}).get(name)) or self.default(name)
-
-    @property
-    def currency(self) -> str:
-        return str(self._need(self.values.get("currency"), "currencies"))
-
-    @property
-    def terms(self) -> str | None:
-        return _text(self.values.get("payment_terms"))
-
-    @property
-    def manager(self) -> str | None:
-        return _text(self.values.get("manager"))
+        return mapping.text_of(self.values.get("entity", {}).get(name)) or self.default(name)
 
     @property
     def tax_classification(self) -> str:
         tax = self.values.get("tax", {})
         name = f"tax.{tax.get('treatment', '*')}.classification"
-        return str(self._need(tax.get("classification") or self.default("tax_classification"), name))
+        return str(self.needed(tax.get("classification") or self.default("tax_classification"), name))
 
     def tax_number_type(self, country: str) -> str:
-        types = self.values.get("defaults", {}).get("tax_number_types", {})
-        return str(self._need(types.get(country), f"defaults.tax_number_types.{country}"))
+        types = self.defaults.get("tax_number_types", {})
+        return str(self.needed(types.get(country), f"defaults.tax_number_types.{country}"))
 
     def material(self, service_line: str) -> str:
-        line = self.values.get("service_lines", {}).get(service_line, {})
-        return str(self._need(line.get("material"), f"service_lines.{service_line}.material"))
+        return self.of_service_line(service_line, "material")
 
     def service_line(self, material: str) -> str:
         """The service line behind a material; the material itself where it is none of ours."""
-        lines = self.values.get("service_lines", {})
-        return next((code for code, line in lines.items() if line.get("material") == material), material)
+        return self.service_line_behind("material", material) or material
 
     def item_category(self, billing_type: BillingType) -> str:
-        categories = self.values.get("defaults", {}).get("item_categories", {})
-        return str(
-            self._need(categories.get(billing_type) or categories.get("*"), f"defaults.item_categories.{billing_type}")
-        )
+        categories = self.defaults.get("item_categories", {})
+        name = f"defaults.item_categories.{billing_type}"
+        return str(self.needed(categories.get(billing_type) or categories.get("*"), name))
 
     def has_plan(self, category: str) -> bool:
         """Whether order items of this category carry a billing plan."""
-        return category in self.values.get("defaults", {}).get("plan_categories", ())
+        return category in self.defaults.get("plan_categories", ())
 
     @property
     def customer_roles(self) -> list[str]:
-        roles: list[str] = list(self.values.get("defaults", {}).get("customer_roles", ()))
-        return list(self._need(roles, "defaults.customer_roles"))
+        return list(self.needed(list(self.defaults.get("customer_roles", ())), "defaults.customer_roles"))
 
-    def needed_default(self, name: str) -> str:
-        return str(self._need(self.default(name), f"defaults.{name}"))
-
-    def default(self, name: str) -> str | None:
-        return _text(self.values.get("defaults", {}).get(name))
-
-    def _need(self, value: Any, field: str) -> Any:
-        if value in (None, "", []):
-            raise ConfigurationError(
-                f"mappings/codes/{self.connection}.yaml: {field}: missing; S/4HANA needs it",
-                connection=self.connection,
-            )
-        return value
-
-
-def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-def needed(write: Write, key: str) -> ExternalRef:
-    """Where a record stands that this one points at."""
-    ref = write.refs.get(key)
-    if ref is None:
-        raise RecordMissingError(f"{write.key}: {key} is not known to stand in S/4HANA")
-    return ref
-
-
-def said[T](wanted: T | None, held: T | None) -> T | None:
-    """What is held, where our record says anything at all."""
-    return None if wanted is None else held
+    def read_terms(self, wanted: str | None, held: str | None) -> str | None:
+        """The payment terms in our words; those of another code as SAP has them."""
+        if wanted is None:
+            return None
+        return wanted if held == self.terms else held or None
 
 
 def kept(wanted: str, held: str, length: int) -> str:

@@ -1,24 +1,20 @@
 """An S/4HANA connection's options and its secret."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dealbridge.domain.connection import Connection
-from dealbridge.errors import ConfigurationError
+from dealbridge.transport.settings import ConnectionOptions, ConnectionSecret
 
-_README = "layers/platform/dealbridge/connectors/s4hana/README.md"
 _HOSTS = (".s4hana.cloud.sap", ".s4hana.ondemand.com")
 
 OrderKeyField = Literal["PurchaseOrderByShipToParty", "PurchaseOrderByCustomer"]
 
 
-class Options(BaseModel):
+class Options(ConnectionOptions):
     """`options` of the connection. The defaults fit a tenant as the vendor's documents describe it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sign_in: Literal["basic", "client_credentials"] = "basic"
     """Client credentials are tenant dependent (UNVERIFIED); Basic is what every arrangement offers."""
@@ -40,22 +36,9 @@ class Options(BaseModel):
         by_customer = self.order_key_field == "PurchaseOrderByCustomer"
         return "PurchaseOrderByShipToParty" if by_customer else "PurchaseOrderByCustomer"
 
-    @classmethod
-    def of(cls, connection: Connection) -> Self:
-        try:
-            return cls.model_validate(connection.options)
-        except ValidationError as error:
-            names = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-            raise ConfigurationError(
-                f"mappings/connections.yaml: {connection.id}.options: {names}: unknown or wrong; see {_README}",
-                connection=connection.id,
-            ) from None
 
-
-class Secret(BaseModel):
+class Secret(ConnectionSecret):
     """What signing in takes: see README.md, Sign-in."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     username: str
     password: str = Field(repr=False)
@@ -73,16 +56,6 @@ class Secret(BaseModel):
             values.setdefault("username", values.get("client_id"))
             values.setdefault("password", values.get("client_secret"))
         return values
-
-    @classmethod
-    def of(cls, connection: Connection, values: Mapping[str, Any]) -> Self:
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            names = ", ".join(str(each["loc"][0]) for each in error.errors())
-            raise ConfigurationError(
-                f"secret {connection.secret!r}: {names}: missing or wrong; see {_README}", connection=connection.id
-            ) from None
 
 
 def ui_url(connection: Connection, options: Options) -> str | None:

@@ -28,7 +28,6 @@ from dealbridge.connectors.s4hana.records import (
     PROJECTS,
     RESOURCES,
     Codes,
-    needed,
     partner_key,
     project_id,
 )
@@ -38,7 +37,7 @@ from dealbridge.domain.engagement import Contract, Project
 from dealbridge.domain.findings import Finding, Owner
 from dealbridge.domain.keys import Kind
 from dealbridge.domain.parties import Contact, Customer
-from dealbridge.domain.plan import FieldChange
+from dealbridge.domain.plan import FieldChange, touched
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.errors import ConflictError, RejectedError, TransientError
 from dealbridge.ports import Found, InboundRequest, RecordHint, Write
@@ -93,7 +92,7 @@ class S4Hana:
                 raise TypeError(f"{type(record).__name__} is no record of S/4HANA")
 
     def update(self, write: Write, ref: ExternalRef, changes: Sequence[FieldChange]) -> ExternalRef:
-        only = mapping.touched(changes) if changes else None
+        only = touched(changes) if changes else None
         match write.record:
             case Customer() as customer:
                 return self._update_customer(write, customer, ref, only)
@@ -119,7 +118,7 @@ class S4Hana:
         key = held["BusinessPartner"]
         parent_key = customer.parent_key
         if codes.default("parent_relationship"):
-            wanted = needed(write, parent_key).id if parent_key else None
+            wanted = write.ref_of(parent_key).id if parent_key else None
             standing = {each["BusinessPartner1"] for each in self._parents(key, codes)}
             others = [each for each in sorted(standing - {wanted}) if self._is_ours(each)]
             if others:
@@ -133,14 +132,16 @@ class S4Hana:
     def _create_customer(self, write: Write, customer: Customer) -> ExternalRef:
         codes = self._codes(write)
         body = customers.new_customer(write, customer, codes)
-        parent = needed(write, customer.parent_key or "") if self._wants_parent(customer, codes) else None
+        below = customer.parent_key if codes.default("parent_relationship") else None
+        parent = write.ref_of(below) if below else None
         held = self._calls.post(RESOURCES[Kind.CUSTOMER].path, body)
         ref = self._ref(Kind.CUSTOMER, held, _uuid_of(held))
         with written():
             if customers.shows_customer(held):
                 self._calls.change(PARTNERS, customers.admission(ref.id, held, codes))
             if parent is not None:
-                self._relate(parent.id, ref.id, codes)
+                relationship = customers.relationship(parent.id, ref.id, codes)
+                self._calls.post(f"{ODATA}/{PARTNERS}/A_BPRelationship", relationship)
         return ref
 
     def _update_customer(
@@ -153,9 +154,6 @@ class S4Hana:
             self._settle_parent(write, customer, ref, codes, replace=only is not None)
         return self._ref(Kind.CUSTOMER, held, _uuid_of(held))
 
-    def _wants_parent(self, customer: Customer, codes: Codes) -> bool:
-        return bool(customer.parent_key and codes.default("parent_relationship"))
-
     def _parents(self, customer: str, codes: Codes) -> list[Body]:
         category = codes.needed_default("parent_relationship")
         only = f"BusinessPartner2 eq {text(customer)} and RelationshipCategory eq {text(category)}"
@@ -166,25 +164,18 @@ class S4Hana:
         address = _at(Kind.CUSTOMER, f"A_BusinessPartner({text(partner)})")
         return bool(self._calls.entity(address).get("BusinessPartnerIDByExtSystem"))
 
-    def _relate(self, parent: str, customer: str, codes: Codes) -> None:
-        category = codes.needed_default("parent_relationship")
-        body = {"BusinessPartner1": parent, "BusinessPartner2": customer, "RelationshipCategory": category}
-        self._calls.post(f"{ODATA}/{PARTNERS}/A_BPRelationship", body)
-
     def _settle_parent(
         self, write: Write, customer: Customer, ref: ExternalRef, codes: Codes, *, replace: bool
     ) -> None:
         """The relationship to the parent wanted. Another one goes where the CRM has changed the parent (`replace`), or
         where it leads to a partner of ours: the CRM says which of these stand below which."""
-        parent = needed(write, customer.parent_key).id if customer.parent_key else None
+        parent = write.ref_of(customer.parent_key).id if customer.parent_key else None
         parents = self._parents(ref.id, codes)
         others = [each for each in parents if each["BusinessPartner1"] != parent]
         gone = [each for each in others if replace or self._is_ours(each["BusinessPartner1"])]
         changes = [Change.delete(mapping.path_of(each)) for each in gone]
         if parent is not None and parent not in {each["BusinessPartner1"] for each in parents}:
-            category = codes.needed_default("parent_relationship")
-            body = {"BusinessPartner1": parent, "BusinessPartner2": ref.id, "RelationshipCategory": category}
-            changes.append(Change.post("A_BPRelationship", body))
+            changes.append(Change.post("A_BPRelationship", customers.relationship(parent, ref.id, codes)))
         self._calls.change(PARTNERS, changes)
 
     # Contact
@@ -193,12 +184,12 @@ class S4Hana:
         held = self._partner_of(write, None)
         if held is None:
             return None
-        relationship = self._relationship(held["BusinessPartner"], needed(write, contact.customer_key).id)
+        relationship = self._relationship(held["BusinessPartner"], write.ref_of(contact.customer_key).id)
         record = mapping.read_contact(contact, held, relationship)
         return Found(self._ref(Kind.CONTACT, held), record, relationship is not None)
 
     def _create_contact(self, write: Write, contact: Contact) -> ExternalRef:
-        company = needed(write, contact.customer_key)
+        company = write.ref_of(contact.customer_key)
         held = self._calls.post(RESOURCES[Kind.CONTACT].path, mapping.new_contact(write, contact, self._codes(write)))
         ref = self._ref(Kind.CONTACT, held)
         with written():
@@ -206,7 +197,7 @@ class S4Hana:
         return ref
 
     def _update_contact(self, write: Write, contact: Contact, ref: ExternalRef, only: set[str] | None) -> ExternalRef:
-        company = needed(write, contact.customer_key)
+        company = write.ref_of(contact.customer_key)
         held = self._calls.entity(_at(Kind.CONTACT, f"A_BusinessPartner({text(ref.id)})"), None)
         relationship = self._relationship(ref.id, company.id)
         self._calls.change(PARTNERS, list(mapping.contact_changes(contact, held, relationship, only)))
@@ -257,7 +248,7 @@ class S4Hana:
     def _update_project(self, write: Write, project: Project, ref: ExternalRef, only: set[str] | None) -> ExternalRef:
         codes = self._codes(write)
         if only is not None and not only & {"tasks", "manager_email"}:
-            fields = mapping.header_change(write, project, codes, only)
+            fields = mapping.project_fields(write, project, codes, only)
             self._calls.change(PROJECTS, [Change.patch(mapping.project_path(ref.id), fields)] if fields else [])
             return ref
         path = mapping.project_path(ref.id)
@@ -286,7 +277,7 @@ class S4Hana:
 
     def _find_contract(self, write: Write, contract: Contract) -> Found | None:
         codes, options = self._codes(write), self._options
-        key = f"{options.order_key_field} eq {text(billing.order_key(write.key))}"
+        key = f"{options.order_key_field} eq {text(billing.customer_reference(write.key))}"
         query = {"$filter": key, "$expand": billing.ORDER_EXPAND}
         found = self._calls.rows(RESOURCES[Kind.CONTRACT].path, query)
         standing = [each for each in found if each["OverallSDDocumentRejectionSts"] != _REJECTED] or found
@@ -305,7 +296,7 @@ class S4Hana:
         except RejectedError:
             # With which code an order of a customer without sales area is refused is UNVERIFIED; and the order of
             # another deal may have brought what was missing by now.
-            self._admit(needed(write, contract.customer_key), codes)
+            self._admit(write.ref_of(contract.customer_key), codes)
             held = self._calls.post(path, body)
         ref = self._ref(Kind.CONTRACT, held)
         with written():

@@ -6,7 +6,7 @@ import httpx
 
 from dealbridge import clock
 from dealbridge.connectors.salesforce.settings import Options, Secret
-from dealbridge.transport.tokens import BearerAuth, Token
+from dealbridge.transport.tokens import BearerAuth
 
 _ASSERTION_LIFE = timedelta(minutes=3)
 
@@ -31,9 +31,6 @@ class SalesforceAuth(BearerAuth):
                 "client_secret": self._secret.consumer_secret or "",
             }
         return httpx.Request("POST", self._url, data=form)
-
-    def read_token(self, response: httpx.Response) -> Token:
-        return Token(str(response.json()["access_token"]))
 
     def _assertion(self) -> str:
         # Here, so that only a function that signs in pays for the import of cryptography.

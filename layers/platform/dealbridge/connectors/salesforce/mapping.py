@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dealbridge.connectors.salesforce.records import Row, record_id, select, time_literal, time_of, without_attributes
+from dealbridge.connectors.salesforce.records import Row, record_id, select, time_of, without_attributes
 from dealbridge.connectors.salesforce.settings import Options
 from dealbridge.domain.engagement import EngagementStatus
-from dealbridge.domain.keys import Kind, record_key
 from dealbridge.domain.model import content_hash
 from dealbridge.ports import InboundEventError, InboundHint
+from dealbridge.transport.mapping import instant, status_values
 
 ACCOUNT_LEVELS = 5
 """Child-to-parent levels of one path (SOQL reference, "Relationship Queries"): the account and four parents."""
@@ -58,7 +58,7 @@ def changed_query(since: datetime, after: str, options: Options) -> str:
     and Outer Joins").
     """
     paths = ("", *[f"{path}." for path in _ACCOUNT_PATHS[: options.watched_accounts]])
-    changed = " OR ".join(f"{path}SystemModstamp >= {time_literal(since)}" for path in paths)
+    changed = " OR ".join(f"{path}SystemModstamp >= {instant(since)}" for path in paths)
     status = options.status_fields.get("status")
     won = f"(IsWon = true OR {status} != null)" if status else "IsWon = true"
     beyond = f" AND Id > '{after}'" if after else ""
@@ -122,32 +122,8 @@ def document(parts: Mapping[str, list[Row]]) -> dict[str, Any]:
 
 def status_content(status: EngagementStatus, options: Options) -> dict[str, Any]:
     """The opportunity's fields that we own, with nothing else; a number that is not assigned yet is null."""
-    values: dict[str, Any] = {
-        "status": status.status,
-        "message": _cut(status.message, options.status_message_length),
-        "customer_number": status.customer_number,
-        "contract_number": status.contract_number,
-        "project_number": status.project_number,
-        "at": time_literal(status.at) if status.at else None,
-    }
-    return {field: values[name] for name, field in options.status_fields.items() if name in values}
-
-
-def status_of(opportunity: str, row: Row, options: Options) -> EngagementStatus | None:
-    """Our status as the opportunity's fields say it; None where none was ever written."""
-    read = {name: row.get(field) for name, field in options.status_fields.items()}
-    if all(value is None for value in read.values()):
-        return None
-    at = read.get("at")
-    return EngagementStatus(
-        key=record_key(Kind.ENGAGEMENT_STATUS, opportunity),
-        status=read.get("status") or "",
-        message=read.get("message") or "",
-        customer_number=read.get("customer_number"),
-        contract_number=read.get("contract_number"),
-        project_number=read.get("project_number"),
-        at=time_of(at) if at else None,
-    )
+    message = _cut(status.message, options.status_message_length)
+    return status_values(status.model_copy(update={"message": message}), options.status_fields)
 
 
 def _cut(text: str, length: int) -> str:

@@ -6,7 +6,7 @@ import httpx
 
 from dealbridge import errors
 from dealbridge.domain.findings import Finding, Owner
-from dealbridge.transport.outcomes import OutcomeTable, Row, Signal
+from dealbridge.transport.outcomes import OutcomeTable, Row, Signal, error_body, objects
 
 # REQUEST_LIMIT_EXCEEDED comes without a Retry-After (REST API guide, "API Usage"). The daily allowance is a rolling
 # one and frees itself bit by bit; the limit of concurrent long requests is over within seconds.
@@ -30,11 +30,8 @@ def _rows(error: type[errors.DealbridgeError], *codes: str, outcome_unknown: boo
 
 def read_signal(response: httpx.Response) -> Signal:
     """Codes, message and named fields of an error body; empty for a body of another shape (a proxy's page)."""
-    try:
-        body: Any = response.json()
-    except ValueError:
-        return Signal()
-    told = [each for each in (body if isinstance(body, list) else [body]) if isinstance(each, dict)]
+    body = error_body(response)
+    told = objects(body if isinstance(body, list) else [body])
     codes = tuple(str(each[name]) for each in told for name in ("errorCode", "error", "statusCode") if name in each)
     message = "; ".join(str(each.get("message") or each.get("error_description") or "") for each in told)
     wait = None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -29,11 +29,6 @@ def record_id(given: str) -> str | None:
 def time_of(text: str) -> datetime:
     """A time as the API prints it (`2026-11-23T18:00:00.000+0000`); raises ValueError for what is none."""
     return datetime.fromisoformat(text)
-
-
-def time_literal(moment: datetime) -> str:
-    """A time as SOQL and the API take it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def select(fields: Iterable[str], sobject: str, where: str, *more: str) -> str:

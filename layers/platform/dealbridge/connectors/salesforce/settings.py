@@ -1,22 +1,18 @@
 """The connection's options and its secret, as typed models."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, model_validator
 
-from dealbridge.domain.connection import Connection
-from dealbridge.errors import ConfigurationError
+from dealbridge.transport.settings import ConnectionOptions, ConnectionSecret
 
 FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*$")]
 """A field as SOQL selects it, dotted where it is a parent's: `Owner.Email`."""
 
 
-class Options(BaseModel):
+class Options(ConnectionOptions):
     """`mappings/connections.yaml`: `<connection>.options`, with `read` and `status_fields` of the field mapping."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     api_version: Annotated[str, StringConstraints(pattern=r"^v\d+\.0$")] = "v67.0"
     audience: str = "https://login.salesforce.com"
@@ -25,11 +21,11 @@ class Options(BaseModel):
     """What we call ourselves on every write; change events name it, and so we know our own echoes."""
     event_source: str = ""
     """The partner event source of the org's Event Relay."""
-    platform_events: dict[str, str] = {"Deal_Won__e": "Opportunity_Id__c"}
+    platform_events: dict[str, str] = Field(default={"Deal_Won__e": "Opportunity_Id__c"})
     """Platform events that speak of a deal → their field with the opportunity's id."""
-    read: dict[str, tuple[FieldPath, ...]] = {}
+    read: dict[str, tuple[FieldPath, ...]] = Field(default_factory=dict)
     """The fields to select per object; an object that is not named is not read."""
-    status_fields: dict[str, FieldPath] = {}
+    status_fields: dict[str, FieldPath] = Field(default_factory=dict)
     """Fields of EngagementStatus → the opportunity's fields that we own."""
     status_message_length: Annotated[int, Field(ge=1)] = 32_768
     """What the message's field holds; a longer message is cut."""
@@ -43,10 +39,8 @@ class Options(BaseModel):
     """Changed deals a call."""
 
 
-class Secret(BaseModel):
+class Secret(ConnectionSecret):
     """The connection's secret: an External Client App, with a private key (JWT bearer) or a secret."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     consumer_key: str
     consumer_secret: str | None = Field(default=None, repr=False)
@@ -57,29 +51,8 @@ class Secret(BaseModel):
     webhook_secret: str | None = Field(default=None, repr=False)
     """Signs requests to POST /events/<connection>; without it none is taken."""
 
-
-def read_options(connection: Connection) -> Options:
-    try:
-        return Options.model_validate(connection.options)
-    except ValidationError as error:
-        raise _unusable(error, f"mappings/connections.yaml: {connection.id}.options") from None
-
-
-def read_secret(connection: Connection, given: Mapping[str, Any]) -> Secret:
-    """The secret. Raises ConfigurationError that names a field, never its value."""
-    try:
-        secret = Secret.model_validate(given)
-    except ValidationError as error:
-        raise _unusable(error, f"secret {connection.secret!r}") from None
-    if not (secret.private_key and secret.username) and not secret.consumer_secret:
-        raise ConfigurationError(
-            f"secret {connection.secret!r}: needs private_key and username (JWT bearer), or consumer_secret",
-            connection=connection.id,
-        )
-    return secret
-
-
-def _unusable(error: ValidationError, where: str) -> ConfigurationError:
-    first = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return ConfigurationError(f"{where}.{field}: {first['msg']}")
+    @model_validator(mode="after")
+    def _signs_in(self) -> Self:
+        if not (self.private_key and self.username) and not self.consumer_secret:
+            raise ValueError("needs private_key and username (JWT bearer), or consumer_secret")
+        return self

@@ -18,19 +18,19 @@ from dealbridge.connectors.salesforce.records import (
     query,
     record_id,
     select,
-    time_literal,
     time_of,
     without_attributes,
 )
-from dealbridge.connectors.salesforce.settings import read_options, read_secret
+from dealbridge.connectors.salesforce.settings import Options, Secret
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.model import Instant
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.errors import ConfigurationError, DealbridgeError, RecordMissingError, TransientError
+from dealbridge.errors import ConfigurationError, DealbridgeError, RecordMissingError
 from dealbridge.ports import ChangedDeals, CrmDeal, InboundEventError, InboundHint, InboundRequest
 from dealbridge.transport import signatures
 from dealbridge.transport.client import VendorClient, Wire, dump_json
+from dealbridge.transport.mapping import instant, read_status
 
 _LONGEST_TREE = 100
 """Accounts in one tree; Salesforce refuses a circle, this keeps a broken one from turning for ever."""
@@ -41,8 +41,8 @@ class Salesforce:
 
     def __init__(self, connection: Connection, secret: Mapping[str, str], wire: Wire) -> None:
         self._connection = connection
-        self._options = read_options(connection)
-        self._secret = read_secret(connection, secret)
+        self._options = Options.of(connection)
+        self._secret = Secret.of(connection, secret)
         self._data = f"/services/data/{self._options.api_version}"
         self._client = VendorClient(
             connection.id,
@@ -100,7 +100,7 @@ class Salesforce:
         rows = self._part(self._query(soql), "records")
         if not rows:
             raise self._missing(opportunity)
-        return mapping.status_of(deal_id, rows[0], self._options)
+        return read_status(deal_id, rows[0], self._options.status_fields)
 
     def write_status(self, opportunity: str, status: EngagementStatus, read_revision: str | None = None) -> ExternalRef:
         """One composite: our fields, and the revision before and after.
@@ -206,9 +206,7 @@ class Salesforce:
         """A part that every answer of this kind has; raises TransientError for one that has not."""
         if isinstance(answer, dict) and name in answer:
             return answer[name]
-        raise TransientError(
-            f"{self._connection.id}: the answer has no {name}", connection=self._connection.id, outcome_unknown=True
-        )
+        raise self._client.unreadable(f"no {name}")
 
     def _row(self, page: Any, opportunity: str) -> Row:
         """The one row of a query for an opportunity."""
@@ -244,8 +242,8 @@ def _marked(revision: str, stamp: str, answer: httpx.Response, took: timedelta) 
 
 
 def _cursor(began: datetime, since: datetime, last: Row | None) -> str:
-    text = time_literal(began)
-    return f"{text}|{time_literal(since)}|{last['Id']}" if last else text
+    text = instant(began)
+    return f"{text}|{instant(since)}|{last['Id']}" if last else text
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, tuple[datetime, str] | None]:
