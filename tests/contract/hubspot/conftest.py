@@ -1,7 +1,6 @@
 """A portal with a clock that tests move, and a client that speaks plain HTTP to it with the service key."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 import dealbridge.clock
 from dealbridge_local.simulators.hubspot import HubSpotSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.suites.vendor import Clock
 
 ORIGIN = "https://api.hubapi.com"
 VERSION = "2026-09"
@@ -18,17 +18,6 @@ DEAL_TO_CONTACT = 3
 DEAL_TO_LINE_ITEM = 19
 LINE_ITEM_TO_DEAL = 20
 CHILD_TO_PARENT = 14
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 def link(to: str, type_id: int) -> dict[str, Any]:

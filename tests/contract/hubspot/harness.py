@@ -38,7 +38,7 @@ class HubSpotVendor(CrmVendor):
 
     def simulate(self, **switches: Any) -> HubSpotSimulator:
         simulator = HubSpotSimulator(self.clock, **switches)
-        self.hub = Hub(simulator, self.clock)  # type: ignore[arg-type]
+        self.hub = Hub(simulator, self.clock)
         return simulator
 
     def secret(self) -> dict[str, str]:

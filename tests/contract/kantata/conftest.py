@@ -1,7 +1,7 @@
 """An account with a clock that tests move, a signed-in client that speaks plain HTTP to it, and the connector."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,21 +19,9 @@ from dealbridge.ports import Staffing, Write
 from dealbridge.transport.client import Call, Wire
 from dealbridge_local.simulators.kantata import APPROVER, KantataSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.suites.vendor import Clock
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_by(self, **duration: float) -> None:
-        self.now += timedelta(**duration)
 
 
 class Api:
@@ -84,7 +72,7 @@ class Api:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import httpx
 
 from dealbridge_local.simulators.kantata import APPROVER, CONSULTANTS
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.suites.vendor import Clock
 
-from .conftest import NOW, Api, Clock
+from .conftest import NOW, Api
 
 # Time, expenses, invoices
 
@@ -18,7 +19,7 @@ def test_time_is_approved_on_its_timesheet(api: Api, clock: Clock) -> None:
     entry = people.log_time(project, CONSULTANTS[0], "2026-01-05", 480, rate_in_cents=15000)
     people.log_time(project, CONSULTANTS[1], "2026-01-05", 60)
     assert api.ids("/time_entries", approved="false") == [], "the value of `approved` is ignored"
-    clock.pass_by(hours=1)
+    clock.advance(hours=1)
     sheet = people.approve_time([entry])
     answer = api.get("/time_entries", approved="true", include="user,workspace,role,active_submission")
     assert [each["id"] for each in answer["results"]] == [entry]
@@ -105,7 +106,7 @@ def test_an_invoice_takes_approved_items_once(api: Api) -> None:
 
 def test_writes_leave_events_that_include_their_subject(api: Api, clock: Clock) -> None:
     project = api.project()
-    clock.pass_by(minutes=1)
+    clock.advance(minutes=1)
     assert api.http.put(f"/workspaces/{project}", json={"workspace": {"title": "Renamed"}}).is_success
     answer = api.get(
         "/subscribed_events",
@@ -134,9 +135,9 @@ def test_resource_requests_have_no_events(api: Api) -> None:
 
 def test_events_are_kept_for_nine_days(api: Api, clock: Clock) -> None:
     api.project()
-    clock.pass_by(days=9)
+    clock.advance(days=9)
     assert api.ids("/subscribed_events")
-    clock.pass_by(seconds=1)
+    clock.advance(seconds=1)
     assert api.ids("/subscribed_events") == []
 
 
@@ -153,7 +154,7 @@ def test_events_can_come_late_out_of_order_and_twice(account: Callable[..., Api]
     assert {
         event["subject_id"] for event in api.get("/subscribed_events", **created)["subscribed_events"].values()
     } == {second}
-    clock.pass_by(seconds=30)
+    clock.advance(seconds=30)
     events = api.get("/subscribed_events", **created)
     assert [events["subscribed_events"][each["id"]]["subject_id"] for each in events["results"]] == [
         second,

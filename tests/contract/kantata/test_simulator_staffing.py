@@ -3,8 +3,9 @@
 import httpx
 
 from dealbridge_local.simulators.kantata import APPROVER, CONSULTANTS
+from tests.contract.suites.vendor import Clock
 
-from .conftest import NOW, Api, Clock
+from .conftest import NOW, Api
 
 
 def test_a_request_makes_an_unnamed_resource_with_its_allocation(api: Api) -> None:
@@ -68,7 +69,7 @@ def test_a_request_for_an_existing_resource_adds_none(api: Api) -> None:
 
 def test_the_approver_names_the_resource(api: Api, clock: Clock) -> None:
     request = api.staffing_request(api.project())
-    clock.pass_by(minutes=5)
+    clock.advance(minutes=5)
     api.simulator.people.approve_request(request, CONSULTANTS[0])
     answer = api.get("/resource_requests", updated_after=NOW.isoformat(), include="resource")
     assert answer["resource_requests"][request]["status"] == "approved"

@@ -12,8 +12,9 @@ import pytest
 from dealbridge_local.simulators.kantata import CONSULTANTS, KantataSimulator, Limits
 from dealbridge_local.simulators.server import serving
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.suites.vendor import Clock
 
-from .conftest import NOW, Api, Clock, reference
+from .conftest import NOW, Api, reference
 
 # Signing in
 
@@ -65,7 +66,7 @@ def test_a_code_is_exchanged_for_a_token_once_and_within_five_minutes(api: Api, 
     assert api.http.get("/users/me", headers={"Authorization": f"Bearer {granted['access_token']}"}).is_success
     assert exchange(first).json()["error"] == "invalid_grant"
     late = code()
-    clock.pass_by(minutes=5)
+    clock.advance(minutes=5)
     assert exchange(late).json()["error"] == "invalid_grant"
 
 
@@ -222,7 +223,7 @@ def test_unknown_attributes_and_filters_are_ignored_silently(api: Api) -> None:
 
 def test_update_changes_only_what_is_sent(api: Api, clock: Clock) -> None:
     project = api.project(due_date="2026-12-31")
-    clock.pass_by(minutes=1)
+    clock.advance(minutes=1)
     answer = api.http.put(f"/workspaces/{project}", json={"workspace": {"title": "Renamed"}}).json()
     shown = answer["workspaces"][project]
     assert (shown["title"], shown["due_date"]) == ("Renamed", "2026-12-31")
@@ -251,7 +252,7 @@ def test_too_many_requests_say_nothing_of_how_long_to_wait(account: Callable[...
     assert "retry-after" not in refused.headers
     with pytest.raises(json.JSONDecodeError):
         refused.json()
-    clock.pass_by(seconds=10)
+    clock.advance(seconds=10)
     assert api.http.get("/users/me").status_code == 200
 
 

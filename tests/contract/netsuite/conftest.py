@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,21 +12,11 @@ import pytest
 from dealbridge_local.simulators.netsuite import NetSuiteSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
 from tests.contract.netsuite.acme import World
+from tests.contract.suites.vendor import Clock
 
 ORIGIN = "https://1234567.suitetalk.api.netsuite.com"
 RECORDS = "/services/rest/record/v1"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 class Tenant:

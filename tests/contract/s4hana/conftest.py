@@ -1,7 +1,7 @@
 """A tenant with a clock that tests move, and a client that has been through the CSRF handshake."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 
 from dealbridge_local.simulators.s4hana import S4HanaSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.suites.vendor import Clock
 
 ORIGIN = "https://my300123-api.s4hana.cloud.sap"
 ODATA = "/sap/opu/odata/sap"
@@ -20,16 +21,7 @@ JOURNAL = "API_OPLACCTGDOCITEMCUBE_SRV"
 TIME = "API_MANAGE_WORKFORCE_TIMESHEET"
 MARA_LIND = "31b4ddf5-d376-1eee-ad82-75fc5764c785"
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 4, 10, 9, 0, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **span: float) -> None:
-        self.now += timedelta(**span)
+NOW = datetime(2026, 4, 10, 9, 0, 0, tzinfo=UTC)
 
 
 class Tenant:
@@ -208,7 +200,7 @@ def a_milestone(amount: str = "25000.00", date: str = "2026-03-31", **fields: An
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

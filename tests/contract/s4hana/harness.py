@@ -9,8 +9,8 @@ from dealbridge.domain.parties import Contact
 from dealbridge.domain.refs import ExternalRef
 from dealbridge.ports import InboundRequest, Write
 from dealbridge_local.simulators.s4hana import S4HanaSimulator
-from tests.contract.s4hana.conftest import Clock, Tenant
-from tests.contract.suites.vendor import HOOK, TargetVendor, Throttling
+from tests.contract.s4hana.conftest import NOW, Tenant
+from tests.contract.suites.vendor import HOOK, Clock, TargetVendor, Throttling
 
 _EDITS: dict[Kind, tuple[str, str, str, str]] = {
     Kind.CUSTOMER: ("name", "API_BUSINESS_PARTNER/A_BusinessPartner('{id}')", "SearchTerm1", "BY HAND"),
@@ -86,7 +86,7 @@ class S4HanaVendor(TargetVendor):
 
     def edit(self, kind: Kind, ref: ExternalRef) -> tuple[str, Any]:
         field, path, theirs, value = _EDITS[kind]
-        answer = Tenant(self.tenant, Clock()).change(path.format(id=ref.id), **{theirs: value})
+        answer = Tenant(self.tenant, Clock(NOW)).change(path.format(id=ref.id), **{theirs: value})
         assert answer.is_success, answer.text
         return field, value
 

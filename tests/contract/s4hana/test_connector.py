@@ -35,11 +35,11 @@ from dealbridge.rules.reference import Codes
 from dealbridge.transport.client import Call, Wire
 from dealbridge_local.simulators.s4hana import S4HanaSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
-from tests.contract.s4hana.conftest import Clock, Tenant
+from tests.contract.s4hana.conftest import NOW, Tenant
+from tests.contract.suites.vendor import Clock
 
 ORIGIN = "https://my300123-api.s4hana.cloud.sap"
 CODES = Codes.model_validate(yaml.safe_load(Path("mappings/codes/s4hana.yaml").read_text()))
-NOW = datetime(2026, 4, 10, 9, tzinfo=UTC)
 
 
 def codes(entity: str = "EMEA-DE", currency: str = "EUR", *service_lines: str, **more: Any) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def activate(world: World, upto: int = len(ENGAGEMENT)) -> None:
 
 def people(world: World) -> Tenant:
     """Somebody who works in the tenant beside us."""
-    return Tenant(world.simulator, Clock())
+    return Tenant(world.simulator, Clock(NOW))
 
 
 # Writing and reading back
@@ -502,7 +502,7 @@ def test_a_customer_moves_though_the_change_is_not_known(world: World, moved_to:
     activate(world, 2)
     other = HOLDING.model_copy(update={"key": "CUST-001O", "source_id": "001O"})
     world.create(Kind.CUSTOMER, other)
-    clerk = Tenant(world.simulator, Clock())
+    clerk = Tenant(world.simulator, Clock(NOW))
     finances = {"BusinessPartner1": EMPLOYEE, "BusinessPartner2": world.refs[ACME.key].id}
     clerk.make("API_BUSINESS_PARTNER/A_BPRelationship", **finances, RelationshipCategory="BUR020")
     after = ACME.model_copy(update={"parent_key": other.key if moved_to == "another parent" else None})

@@ -26,12 +26,12 @@ from dealbridge.errors import (
 from dealbridge.transport.client import Wire
 from dealbridge_local.simulators.s4hana import S4HanaSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.s4hana.conftest import NOW
 from tests.contract.s4hana.test_connector import (
     ACME,
     CONTRACT_CODES,
     CUSTOMER_CODES,
     ENGAGEMENT,
-    NOW,
     ORDER,
     ORIGIN,
     PROJECT_CODES,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.transport.client import Call, Wire
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
+from tests.contract.suites.vendor import Clock
 
 ORIGIN = "https://dealbridge.my.salesforce.com"
 DATA = "/services/data/v67.0"
@@ -29,17 +30,6 @@ STATUS = EngagementStatus(
     at=datetime(2026, 11, 23, 18, 0, tzinfo=UTC),
 )
 WEBHOOK_SECRET = "a secret that the org's automation shares"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 18, 0, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 class Org:

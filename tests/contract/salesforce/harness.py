@@ -44,7 +44,7 @@ class SalesforceVendor(CrmVendor):
         # People stay signed in while the clock moves.
         lasts = timedelta(days=30)
         simulator = SalesforceSimulator(self.clock, private_key=_private_key(), session_timeout=lasts, **switches)
-        self.org = Org(simulator, self.clock)  # type: ignore[arg-type]
+        self.org = Org(simulator, self.clock)
         return simulator
 
     def secret(self) -> dict[str, str]:

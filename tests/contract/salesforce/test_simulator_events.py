@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
+from tests.contract.suites.vendor import Clock
 
-from .conftest import Clock, Org
+from .conftest import Org
 
 CLIENT = {"Sforce_Call_Options": "client=dealbridge"}
 

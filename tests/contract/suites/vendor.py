@@ -52,8 +52,8 @@ def mappings() -> ReferenceData:
 class Clock:
     """The time of simulator and connector alike; it stands still until it is moved."""
 
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+    def __init__(self, now: datetime = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)) -> None:
+        self.now = now
 
     def __call__(self) -> datetime:
         return self.now
