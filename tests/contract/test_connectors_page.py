@@ -68,6 +68,14 @@ def test_the_page_has_the_table_of_the_capabilities(rows: Callable[[], Iterator[
     assert expected in PAGE, f"docs/connectors.md: put this table in its place:\n{expected}"
 
 
+def test_every_connector_runs_the_contract_of_its_role() -> None:
+    running = {"crm": CRMS, "erp": ERPS, "staffing": STAFFING_SYSTEMS}
+    roles = {vendor.system: role for role, vendors in running.items() for vendor in vendors}
+    assert roles == {
+        system: importlib.import_module(package).CAPABILITIES.role for system, package in CONNECTORS.items()
+    }
+
+
 @pytest.mark.parametrize("system", list(CONNECTORS))
 def test_what_is_skipped_is_a_promise_and_agrees_with_the_flags(system: str) -> None:
     can = capabilities()[NAMES[system]]

@@ -1,7 +1,6 @@
 """Every ERP runs the contract of the port `Erp`, each against its simulator."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -29,7 +28,7 @@ def new(request: pytest.FixtureRequest) -> Iterator[Callable[..., TargetVendor]]
 @pytest.fixture
 def telling(new: Callable[..., TargetVendor]) -> Callable[[], tuple[TargetVendor, list[InboundRequest]]]:
     def tell() -> tuple[TargetVendor, list[InboundRequest]]:
-        vendor: Any = new()
+        vendor = new()
         vendor.require("inbound_events")
         vendor.write()
         return vendor, vendor.events()

@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dealbridge.ports import InboundRequest
+
 from .kantata.harness import KantataVendor
+from .suites.events import EventContract
 from .suites.staffing import StaffingContract
 from .suites.vendor import Clock, TargetVendor, time_of
 
@@ -18,5 +21,20 @@ def new(request: pytest.FixtureRequest) -> Iterator[Callable[..., TargetVendor]]
         yield lambda **switches: request.param(clock, **switches)
 
 
+@pytest.fixture
+def telling(new: Callable[..., TargetVendor]) -> Callable[[], tuple[TargetVendor, list[InboundRequest]]]:
+    def tell() -> tuple[TargetVendor, list[InboundRequest]]:
+        vendor = new()
+        vendor.require("inbound_events")
+        vendor.write()
+        return vendor, vendor.events()
+
+    return tell
+
+
 class TestStaffing(StaffingContract):
+    pass
+
+
+class TestEvents(EventContract):
     pass

@@ -9,6 +9,7 @@ import pytest
 
 from dealbridge.ports import InboundEventError, InboundRequest
 
+from .connection import secrets_of
 from .vendor import Vendor
 
 
@@ -22,7 +23,7 @@ class EventContract:
         assert all(hint.event_id for hint in hints)
 
     def test_a_replayed_event_is_known_by_its_id(self, telling: "Telling") -> None:
-        """The entrance takes an event id once (functions/receive_crm_event)."""
+        """The entrance takes an id once (tests/integration/test_intake.py, test_erp_intake.py)."""
         vendor, events = telling()
         for event in events:
             assert vendor.port.read_event(event) == vendor.port.read_event(event)
@@ -60,3 +61,4 @@ def _refused(vendor: Vendor[Any], event: InboundRequest) -> None:
     with pytest.raises(InboundEventError) as refused:
         vendor.port.read_event(event)
     assert refused.value.status == 401
+    assert [secret for secret in secrets_of(vendor) if secret in str(refused.value)] == []

@@ -1,7 +1,9 @@
 """What every system keeps that records are written to: the promises of `ports.RecordTarget`, as behaviour."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -31,6 +33,11 @@ CHANGED: dict[Kind, dict[str, Any]] = {
 
 class RecordTargetContract:
     """`new` gives a fresh tenant; `kind` is a kind of record that the vendor keeps for itself."""
+
+    @pytest.fixture(params=["EUR", "USD", "JPY"])
+    def currency(self, request: pytest.FixtureRequest) -> str:
+        currency: str = request.param
+        return currency
 
     # Creating
 
@@ -65,6 +72,32 @@ class RecordTargetContract:
         stood = sale.vendor.counts()
         assert sale.settle(operation).id == first.id
         assert sale.vendor.counts() == stood
+
+    def test_a_lag_is_told_exactly_where_a_repeated_creation_would_double(self, new: New, kind: Kind) -> None:
+        vendor = new()
+        assert (vendor.port.lag(kind) > timedelta(0)) is (vendor.skipped("repeated_create", kind) is not None)
+
+    def test_a_look_up_that_lags_doubles_nothing(self, new: New, kind: Kind) -> None:
+        """The reply is lost, and no reading shows the record: for as long as `lag` says, or ever where it says none."""
+        sale = Sale(new())
+        operation = sale.the(kind)
+        sale.before(operation)
+        lag = sale.vendor.port.lag(kind)
+        sale.vendor.simulator.add_fault(kind="timeout_after_commit", after=_first_write(new, kind), times=1)
+        with pytest.raises(TransientError):
+            sale.create(operation)
+        behind = {"delay_s": lag.total_seconds()} if lag else {}
+        sale.vendor.simulator.add_fault(kind="stale_read", method="GET", **behind)
+        assert sale.vendor.port.find(sale.write(operation)) is None
+        sale.vendor.clock.advance(seconds=lag.total_seconds())
+        # Where no reading ever shows it, its own creation does: as the same record, or as a refusal.
+        with suppress(ConflictError, RejectedError):
+            sale.settle(operation)
+        sale.vendor.simulator.clear_faults()
+        sale.settle(operation)
+        sale.stands(operation)
+        held = sale.vendor.counts()
+        assert held == {name: len(records) for name, records in undisturbed(new, kind)[1].items()}
 
     # Unknown outcomes: every call that a creation makes is lost once
 
@@ -127,12 +160,21 @@ class RecordTargetContract:
             sale.before(operation)
             sale.vendor.simulator.add_fault(kind="malformed_body", after=cut, times=1)
             # An answer whose body says nothing (204) is read by nobody, and nothing is unknown.
-            unreadable = _failure(partial(sale.create, operation))
+            unreadable = failure(partial(sale.create, operation))
             if unreadable is not None:
                 assert unreadable.outcome_unknown
                 sale.settle(operation)
             sale.stands(operation)
             assert sale.vendor.contents() == stood, f"call {cut + 1} of {calls}"
+
+    # What the ledger knows
+
+    def test_what_the_ledger_knows_changes_nothing_where_all_of_it_is_wanted(self, new: New, kind: Kind) -> None:
+        sale = Sale(new()).activate()
+        write = sale.write(sale.the(kind))
+        assert write.known is not None
+        alone = sale.vendor.port.find(replace(write, known=None))
+        assert sale.vendor.port.find(write) == alone
 
     # Changing
 
@@ -231,7 +273,7 @@ class RecordTargetContract:
         write, ref = sale.write(operation), sale.refs[operation.key]
         for calls in range(10):
             vendor.simulator.add_fault(kind="drop_after_commit", after=calls, times=1)
-            lost = _failure(partial(vendor.port.withdraw, write, ref))
+            lost = failure(partial(vendor.port.withdraw, write, ref))
             vendor.simulator.clear_faults()
             if lost is None:
                 break
@@ -266,12 +308,22 @@ class RecordTargetContract:
         assert found == sale.vendor.not_kept.get(kind, frozenset())
 
 
-def _failure(act: Callable[[], object]) -> TransientError | None:
+def failure(act: Callable[[], object]) -> TransientError | None:
     try:
         act()
     except TransientError as error:
         return error
     return None
+
+
+def _first_write(new: New, kind: Kind) -> int:
+    """How many readings a creation makes before it writes."""
+    sale = Sale(new())
+    operation = sale.the(kind)
+    sale.before(operation)
+    calls = len(sale.vendor.simulator.calls())
+    sale.create(operation)
+    return next(place for place, call in enumerate(sale.vendor.simulator.calls()[calls:]) if call["method"] != "GET")
 
 
 def undisturbed(new: New, kind: Kind) -> tuple[int, dict[str, list[Any]]]:

@@ -95,6 +95,12 @@ def amended(deal: Deal) -> Deal:
     return deal.model_copy(update={"lines": lines, "amount": total, "end": date(2027, 6, 30)})
 
 
+def without_training(deal: Deal) -> Deal:
+    """The same deal with the service line taken out that has a task and a line of its own."""
+    lines = tuple(line for line in deal.lines if line.service_line != "TRNG")
+    return deal.model_copy(update={"lines": lines, "end": date(2027, 6, 30)})
+
+
 def large(lines: int = 500, milestones: int = 200, currency: str = "EUR") -> Deal:
     """A deal of many lines, of which the first has many milestones."""
     total = Money(amount=Decimal("1234567.89"), currency=currency)
@@ -129,9 +135,10 @@ class Sale:
         return [each for each in self.operations if each.kind is kind][-1]
 
     def write(self, operation: Operation, **changes: Any) -> Write:
-        """`changes` replace fields of the record."""
-        record = RECORD_TYPES[operation.kind].model_validate({**operation.record, **changes})
-        return Write(operation.kind, operation.key, cast("Record", record), operation.codes, self.refs)
+        """As the steps give it: `known` is where it stands by our ledger. `changes` replace fields of the record."""
+        record = cast("Record", RECORD_TYPES[operation.kind].model_validate({**operation.record, **changes}))
+        known = self.refs.get(operation.key)
+        return Write(operation.kind, operation.key, record, operation.codes, self.refs, known)
 
     def create(self, operation: Operation) -> ExternalRef:
         ref = self.vendor.port.create(self.write(operation))
@@ -161,14 +168,18 @@ class Sale:
         return found
 
     def settle(self, operation: Operation) -> ExternalRef:
-        """What the next attempt does after an unknown outcome, as `runs/applying.py` does: read back, then write."""
+        """What the next attempt does after an unknown outcome, as `runs/applying.py` does: read back, then write. The
+        vendor's lag is over."""
         write = self.write(operation)
         found = self.vendor.port.find(write)
         if found is None:
             return self.note(operation, self.vendor.port.create(write))
+        ref = found.ref
+        if write.known is not None and write.known.id == ref.id:
+            ref = ref.model_copy(update={"parts": {**write.known.parts, **ref.parts}})
         if found.complete and not differences(found.record, write.record):
-            return self.note(operation, found.ref)
-        return self.note(operation, self.vendor.port.update(write, found.ref, ()))
+            return self.note(operation, ref)
+        return self.note(operation, self.vendor.port.update(write, ref, ()))
 
     def create_again(self, operation: Operation) -> ExternalRef:
         """What a step does that does not know of the record: create it, and read it back where it stands already."""

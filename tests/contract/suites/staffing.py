@@ -17,11 +17,6 @@ class StaffingContract(ConnectionContract, RecordTargetContract):
         kind: Kind = request.param
         return kind
 
-    @pytest.fixture(params=["EUR", "USD", "JPY"])
-    def currency(self, request: pytest.FixtureRequest) -> str:
-        currency: str = request.param
-        return currency
-
     def test_a_page_boundary_loses_nothing(self, new: New) -> None:
         """A request is found among more later ones than a page holds."""
         sale = Sale(new()).activate()

@@ -176,13 +176,20 @@ class Vendor[Port](ABC):
             if records and kind not in self.journals
         }
 
-    def require(self, promise: str, kind: Kind | None = None) -> None:
-        """Skips by name what the vendor does not allow: `<promise>`, or `<promise>.<kind>` for one kind of record."""
+    def skipped(self, promise: str, kind: Kind | None = None) -> str | None:
+        """The name of what the vendor does not allow: `<promise>`, or `<promise>.<kind>` for one kind of record."""
         assert promise in PROMISES
-        skips = self.capabilities.skips
-        for name in (promise, f"{promise}.{kind}"):
-            if name in skips:
-                pytest.skip(f"{self.system}: {name}: {skips[name]}")
+        return next((name for name in (promise, f"{promise}.{kind}") if name in self.capabilities.skips), None)
+
+    def require(self, promise: str, kind: Kind | None = None) -> None:
+        """Skips by name what the vendor does not allow."""
+        name = self.skipped(promise, kind)
+        if name is not None:
+            pytest.skip(f"{self.system}: {name}: {self.capabilities.skips[name]}")
+
+    def events(self) -> list[InboundRequest]:
+        """What the vendor has to tell since the last time, as our entrance receives it now (`inbound_events`)."""
+        raise NotImplementedError(f"{self.system} tells nothing: CAPABILITIES.skips says so")
 
 
 class TargetVendor(Vendor[RecordTarget]):
@@ -227,10 +234,6 @@ class CrmVendor(Vendor[Crm]):
     @abstractmethod
     def held(self, opportunity: str) -> Mapping[str, Any]:
         """The opportunity's fields as the CRM holds them."""
-
-    @abstractmethod
-    def events(self) -> list[InboundRequest]:
-        """What the CRM has to tell since the last time, as our entrance receives it now."""
 
     @abstractmethod
     def an_open_deal(self) -> str:
