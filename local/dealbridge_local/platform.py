@@ -1,21 +1,23 @@
 """The whole platform on one laptop: engine, simulators, secrets, the deployed stack, the published reference data."""
 
-import hmac
 import json
 import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Any
 
 import httpx
 
 from dealbridge.mappings.folder import read_folder
+from dealbridge.ports import Capabilities
 from dealbridge.settings import environment_of
 from dealbridge.steps import WARM_UP
+from dealbridge.transport import signatures
+from dealbridge.wiring import CONNECTORS
 from dealbridge_local import engine as local_engine
 from dealbridge_local import vendors
 from dealbridge_local.engine import REPOSITORY, Engine, Settings
@@ -56,19 +58,20 @@ def up(
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = local_engine.start(settings, say)
     simulators = vendors.start(settings.home, engine.endpoint_url, say).simulators
-    simulators["salesforce"]["credentials"]["webhook_secret"] = _kept(settings, "webhook-secret")
-    simulators["s4hana"]["credentials"]["webhook_authorization"] = f"Bearer {_kept(settings, 'event-mesh-token')}"
     _put_secrets(engine, simulators)
-    source = str(simulators["salesforce"]["credentials"]["relay_source"])
+    sources = _partner_sources(simulators)
     stack = local_engine.deploy(
         REPOSITORY,
         engine,
-        parameters={"Stage": STAGE, "PartnerEventSource": source, "PollRate": poll_rate},
+        parameters={"Stage": STAGE, "PartnerEventSource": next(iter(sources.values()), ""), "PollRate": poll_rate},
         say=say,
     )
     api = engine.http_api_url(stack["HttpApiId"])
-    connections = {name: {"base_url": described["url"], "public_url": api} for name, described in simulators.items()}
-    connections["salesforce"]["options"] = {"event_source": source}
+    connections: dict[str, dict[str, Any]] = {
+        name: {"base_url": described["url"], "public_url": api} for name, described in simulators.items()
+    }
+    for name, source in sources.items():
+        connections[name]["options"] = {"event_source": source}
     if limits:
         for name, known in read_folder(REPOSITORY / "mappings").connections.items():
             held = known.limits.content() if known.limits else {}
@@ -88,9 +91,8 @@ def up(
     }
     _write(settings.home / "endpoints.json", endpoints)
     _publish(engine, stack, connections, settings, say)
-    _point_hubspot_at(simulators["hubspot"], f"{api}/events/hubspot")
-    _point_event_mesh_at(simulators["s4hana"], f"{api}/erp-events/s4hana")
-    _warm_up(engine, stack, settings, say)
+    _have_events_posted(simulators, api)
+    _warm_up(engine, stack, simulators, settings, say)
     return Platform(engine, endpoints)
 
 
@@ -123,33 +125,21 @@ def point_process_at(platform: Platform) -> None:
     } | environment_of(platform.stack)
 
 
-def _kept(settings: Settings, name: str) -> str:
-    """A secret that we and a sender of webhooks agree upon: made once and kept while the platform runs."""
-    note = settings.scratch / name
-    if not note.exists():
-        note.touch(mode=0o600)
-        note.write_text(token_urlsafe(32))
-    return note.read_text()
+def _partner_sources(simulators: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The partner event sources of those that send their events by a relay to EventBridge."""
+    given = {name: described["credentials"].get("relay_source") for name, described in simulators.items()}
+    return {name: str(source) for name, source in given.items() if source}
 
 
-def _point_hubspot_at(described: Mapping[str, Any], target: str) -> None:
-    """What the developer of the HubSpot app sets once: where its webhooks go."""
-    credentials = described["credentials"]
-    httpx.put(
-        f"{described['url']}/webhooks/v3/{credentials['app_id']}/settings",
-        params={"hapikey": credentials["developer_api_key"]},
-        json={"targetUrl": target},
-        timeout=30,
-    ).raise_for_status()
-
-
-def _point_event_mesh_at(described: Mapping[str, Any], target: str) -> None:
-    """What the administrator of Event Mesh sets once: the queue's webhook, and how it signs in there."""
-    httpx.post(
-        f"{described['url']}/__sim/actions/subscribe",
-        json={"url": target, "authorization": described["credentials"]["webhook_authorization"]},
-        timeout=30,
-    ).raise_for_status()
+def _have_events_posted(simulators: Mapping[str, Mapping[str, Any]], api: str) -> None:
+    """What the people of a vendor set up once that posts its events: where to."""
+    by_relay = _partner_sources(simulators)
+    for name, described in simulators.items():
+        can: Capabilities = import_module(CONNECTORS[name]).CAPABILITIES
+        if can.inbound_events and name not in by_relay:
+            entrance = "events" if can.role == "crm" else "erp-events"
+            target = {"url": f"{api}/{entrance}/{name}"}
+            httpx.post(f"{described['url']}/__sim/actions/subscribe", json=target, timeout=30).raise_for_status()
 
 
 def _put_secrets(engine: Engine, simulators: Mapping[str, Mapping[str, Any]]) -> None:
@@ -178,7 +168,13 @@ def _publish(
     say(f"Reference data {reference.version} is published, version {version}.")
 
 
-def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: Say) -> None:
+def _warm_up(
+    engine: Engine,
+    stack: Mapping[str, str],
+    simulators: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
+    say: Say,
+) -> None:
     """One environment of each step, so that the first deal is not slowed by a dozen cold starts in a row."""
     note = settings.scratch / "warm"
     deployed = (settings.scratch / "deployed-dealbridge").read_text()
@@ -201,21 +197,17 @@ def _warm_up(engine: Engine, stack: Mapping[str, str], settings: Settings, say: 
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(invoke, names))
-    _post_empty_event(engine, stack, settings)
+    for name, described in simulators.items():
+        if secret := described["credentials"].get("webhook_secret"):
+            _post_empty_event(f"{engine.http_api_url(stack['HttpApiId'])}/events/{name}", secret)
     note.write_text(deployed)
     say(f"The functions are warm after {time.monotonic() - began:.1f} s.")
 
 
-def _post_empty_event(engine: Engine, stack: Mapping[str, str], settings: Settings) -> None:
+def _post_empty_event(entrance: str, secret: str) -> None:
     """A signed request that speaks of no deal."""
-    moment, body = str(int(time.time())), json.dumps({"event_id": "warm-up", "opportunity_ids": []}).encode()
-    signature = hmac.new(_kept(settings, "webhook-secret").encode(), f"{moment}.".encode() + body, "sha256").hexdigest()
-    httpx.post(
-        f"{engine.http_api_url(stack['HttpApiId'])}/events/salesforce",
-        content=body,
-        headers={"X-Dealbridge-Timestamp": moment, "X-Dealbridge-Signature": f"sha256={signature}"},
-        timeout=60,
-    )
+    body = json.dumps({"event_id": "warm-up", "opportunity_ids": []}).encode()
+    httpx.post(entrance, content=body, headers=signatures.sign(secret, int(time.time()), body), timeout=60)
 
 
 def _write(path: Path, endpoints: Mapping[str, Any]) -> None:

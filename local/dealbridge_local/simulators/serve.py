@@ -7,64 +7,28 @@ import argparse
 import json
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from dealbridge_local.engine.settings import ACCESS_KEY, REGION, SECRET_KEY
 from dealbridge_local.simulators.server import SimulatorServer
 from dealbridge_local.simulators.simulator import Simulator
 
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a simulator may send its events to."""
-
-    engine_url: str
-
-
-def _salesforce(around: Surroundings) -> Simulator:
-    from dealbridge_local.simulators.salesforce import SalesforceSimulator
-    from dealbridge_local.simulators.salesforce.event_relay import EventBridgeRelay
-
-    return SalesforceSimulator(
-        relay=EventBridgeRelay.to(around.engine_url, REGION, ACCESS_KEY, SECRET_KEY),
-        relayed=("Opportunity", "Account"),
-    )
-
-
-def _netsuite(around: Surroundings) -> Simulator:
-    from dealbridge_local.simulators.netsuite import NetSuiteSimulator
-
-    return NetSuiteSimulator()
-
-
-def _kantata(around: Surroundings) -> Simulator:
-    from dealbridge_local.simulators.kantata import KantataSimulator
-
-    return KantataSimulator()
-
-
-def _hubspot(around: Surroundings) -> Simulator:
-    from dealbridge_local.simulators.hubspot import HubSpotSimulator
-
-    return HubSpotSimulator()
-
-
-def _s4hana(around: Surroundings) -> Simulator:
-    from dealbridge_local.simulators.s4hana import S4HanaSimulator
-
-    return S4HanaSimulator()
-
-
-SIMULATORS: dict[str, Callable[[Surroundings], Simulator]] = {
-    "salesforce": _salesforce,
-    "netsuite": _netsuite,
-    "kantata": _kantata,
-    "hubspot": _hubspot,
-    "s4hana": _s4hana,
+SIMULATORS = {
+    "salesforce": "SalesforceSimulator",
+    "netsuite": "NetSuiteSimulator",
+    "kantata": "KantataSimulator",
+    "hubspot": "HubSpotSimulator",
+    "s4hana": "S4HanaSimulator",
 }
-"""By connector folder, in the order of their ports. A further simulator is a further line."""
+"""Connector folder → the simulator's class, in the order of their ports. A further simulator is a further line."""
+
+
+def _made(name: str, engine_url: str) -> Simulator:
+    """Only what is served is imported."""
+    package = import_module(f"dealbridge_local.simulators.{name}")
+    simulator: type[Simulator] = getattr(package, SIMULATORS[name])
+    return simulator.on_laptop(engine_url)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,10 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--first-port", type=int, required=True)
     parser.add_argument("--engine", required=True, help="the local AWS engine's URL")
     options = parser.parse_args(arguments)
-    around = Surroundings(options.engine)
     servers = {
-        name: SimulatorServer(make(around), options.first_port + offset)
-        for offset, (name, make) in enumerate(SIMULATORS.items())
+        name: SimulatorServer(_made(name, options.engine), options.first_port + offset)
+        for offset, name in enumerate(SIMULATORS)
     }
     for name, server in servers.items():
         threading.Thread(target=server.serve_forever, name=name, daemon=True).start()

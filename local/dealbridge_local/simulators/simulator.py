@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 from dealbridge_local.simulators.faults import Fault, FaultError
 from dealbridge_local.simulators.store import Record, Store
@@ -41,6 +41,11 @@ class Simulator(ABC):
         self._calls: list[dict[str, Any]] = []
         self.seed()
 
+    @classmethod
+    def on_laptop(cls, engine_url: str) -> Self:
+        """A tenant beside a local AWS engine."""
+        return cls()
+
     # What a vendor adds
 
     @abstractmethod
@@ -70,6 +75,7 @@ class Simulator(ABC):
     def act(self, action: str, given: dict[str, Any]) -> dict[str, Any]:
         """Do what people and jobs do inside the vendor's system and no API call does; `POST /__sim/actions/{action}`.
 
+        A vendor that posts events has `subscribe`: `{"url"}` is where they go from then on.
         Raises ValueError for an unknown action or a request that makes no sense.
         """
         raise FaultError(f"{self.name} has no action {action!r}")

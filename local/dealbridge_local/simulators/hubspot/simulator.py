@@ -171,6 +171,13 @@ class HubSpotSimulator(Simulator):
             self._portal_id, self.secrets.app_id, self.secrets.client_secret, self.clock, self._journal_file
         )
 
+    def act(self, action: str, given: dict[str, Any]) -> dict[str, Any]:
+        """`subscribe`: what the developer of the app sets once, where its webhooks go."""
+        if action != "subscribe":
+            return super().act(action, given)
+        self.webhooks.post_to(str(given["url"]))
+        return {"targetUrl": self.webhooks.target_url}
+
     def credentials(self) -> dict[str, str]:
         return {
             "base_url": self.base_url,

@@ -122,6 +122,7 @@ class S4HanaSimulator(Simulator):
             client_credentials=client_credentials,
         )
         self._repeatable = RepeatableRequests(clock, enabled=repeatable_requests, retention=request_retention)
+        self._webhook_authorization = webhook_authorization or f"Bearer {secrets.token_urlsafe(32)}"
         target = Webhook(webhook, webhook_authorization) if webhook else None
         self.events = EventMesh(clock, target, collector, retry_delays, event_transport)
         super().__init__(clock)
@@ -136,6 +137,8 @@ class S4HanaSimulator(Simulator):
             "client_id": self._user.username,
             "client_secret": self._user.password,
             "token_url": f"{self.base_url}{TOKEN_PATH}",
+            # What Event Mesh signs in with where it posts events.
+            "webhook_authorization": self._webhook_authorization,
         }
 
     def expire_tokens(self) -> None:
@@ -350,7 +353,8 @@ class S4HanaSimulator(Simulator):
                     return {"unlocked": given.get("id")}
                 case "subscribe":
                     url = str(given.get("url") or "")
-                    self.events.subscribe(Webhook(url, given.get("authorization")) if url else None)
+                    authorization = given.get("authorization", self._webhook_authorization)
+                    self.events.subscribe(Webhook(url, authorization) if url else None)
                     return {"webhook": url}
         except SapError as error:
             raise FaultError(str(error)) from error

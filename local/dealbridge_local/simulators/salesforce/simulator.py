@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from dealbridge_local.simulators.faults import FaultError
 from dealbridge_local.simulators.salesforce.composite import CompositeApi
@@ -77,6 +77,7 @@ class SalesforceSimulator(Simulator):
         self._pages = PageSizes(page_size, child_page_size)
         self._private_key = private_key or new_private_key()
         self._consumer_secret = consumer_secret or secrets.token_urlsafe(32)
+        self._webhook_secret = secrets.token_urlsafe(32)
         self._served: deque[datetime] = deque()
         self.oauth = OAuth(
             org_id=ORG_ID,
@@ -94,6 +95,15 @@ class SalesforceSimulator(Simulator):
             relay, lambda: self.clock().timestamp(), in_background=relay is not None and relay_in_background
         )
         super().__init__(clock)
+
+    @classmethod
+    def on_laptop(cls, engine_url: str) -> Self:
+        """With Event Relay to the engine's EventBridge."""
+        from dealbridge_local.engine.settings import ACCESS_KEY, REGION, SECRET_KEY
+        from dealbridge_local.simulators.salesforce.event_relay import EventBridgeRelay
+
+        relay = EventBridgeRelay.to(engine_url, REGION, ACCESS_KEY, SECRET_KEY)
+        return cls(relay=relay, relayed=("Opportunity", "Account"))
 
     def seed(self) -> None:
         self._served.clear()
@@ -162,6 +172,8 @@ class SalesforceSimulator(Simulator):
             "private_key": self._private_key,
             "org_id": ORG_ID,
             "relay_source": self.feed.source,
+            # What the org's own automation signs its requests with.
+            "webhook_secret": self._webhook_secret,
         }
 
     def expire_tokens(self) -> None:
