@@ -9,14 +9,14 @@ from pydantic import StringConstraints
 from dealbridge.domain.model import Model
 
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-"""The name of a configured vendor connection, e.g. `netsuite-us`."""
+"""The name of a configured vendor connection, e.g. `erp-us`."""
 
 SourceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
 """A record id of the CRM, as the CRM prints it."""
 
 
 class DealKey(Model):
-    """CRM connection and opportunity: the identity of a business transaction. Prints as `salesforce:006...`."""
+    """CRM connection and opportunity: the identity of a business transaction. Prints as `crm:006...`."""
 
     crm: ConnectionId
     opportunity: SourceId
@@ -28,9 +28,7 @@ class DealKey(Model):
     def parse(cls, text: str) -> "DealKey":
         crm, separator, opportunity = text.partition(":")
         if not separator:
-            raise ValueError(
-                f"deal: {text!r} is not <crm connection>:<opportunity id>, e.g. salesforce:006Hp00001ABCDE"
-            )
+            raise ValueError(f"deal: {text!r} is not <crm connection>:<opportunity id>")
         return cls(crm=crm, opportunity=opportunity)
 
 
