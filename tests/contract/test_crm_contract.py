@@ -1,4 +1,4 @@
-"""Every CRM runs the contract of the port `Crm`, each against its simulator."""
+"""Every CRM runs the contract of its role, each against its simulator."""
 
 from collections.abc import Callable, Iterator
 

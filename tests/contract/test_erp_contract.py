@@ -1,4 +1,4 @@
-"""Every ERP runs the contract of the port `Erp`, each against its simulator."""
+"""Every ERP runs the contract of its role, each against its simulator."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Every staffing system runs the contract of the port `Staffing`, each against its simulator."""
+"""Every staffing system runs the contract of its role, each against its simulator."""
 
 from collections.abc import Callable, Iterator
 

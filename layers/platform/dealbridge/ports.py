@@ -76,7 +76,7 @@ class Found:
 
 
 class RecordTarget(Protocol):
-    """A system that records are written to. Both ERP and staffing keep these promises (tests/contract).
+    """A system that records are written to: an ERP or a staffing system; which records says `Capabilities.kinds`.
 
     All raise TransientError, ThrottledError, RejectedError, ConflictError, AccessError, RecordMissingError.
     """
@@ -113,14 +113,6 @@ class Numbering(Protocol):
 
         In as few calls as the vendor allows, however many records.
         """
-
-
-class Erp(RecordTarget, Protocol):
-    """Customer, contact, project, task, contract, billing schedule."""
-
-
-class Staffing(RecordTarget, Protocol):
-    """Project and staffing requests."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dealbridge.domain.keys import Kind
 from dealbridge.domain.money import Money
 from dealbridge.domain.plan import FieldChange
 from dealbridge.domain.refs import ExternalRef
-from dealbridge.ports import Staffing, Write
+from dealbridge.ports import RecordTarget, Write
 from dealbridge.transport.client import Call, Wire
 from dealbridge_local.simulators.kantata import APPROVER, KantataSimulator
 from dealbridge_local.simulators.transport import SimulatorTransport
@@ -111,7 +111,7 @@ class World:
             options={"project_key_field": "1", "request_key_field": "2", **options},
         )
         wire = Wire(transport=SimulatorTransport({simulator.base_url: simulator}), watch=self.calls.append)
-        self.staffing: Staffing = connect(connection, simulator.credentials(), wire)
+        self.staffing: RecordTarget = connect(connection, simulator.credentials(), wire)
 
     def asked(self) -> list[tuple[str, str]]:
         """(method, path below /api/v1) of the calls since the last time of asking."""

@@ -1,4 +1,4 @@
-"""The Kantata connector against the simulated account: what the port Staffing promises, and its cost in calls."""
+"""The Kantata connector against the simulated account: what its port promises, and its cost in calls."""
 
 from datetime import date
 from decimal import Decimal

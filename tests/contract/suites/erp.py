@@ -1,4 +1,4 @@
-"""What every ERP keeps: the promises of `ports.Erp`."""
+"""What every ERP keeps: the promises of `ports.RecordTarget` for the records of an engagement."""
 
 from functools import partial
 from typing import Any

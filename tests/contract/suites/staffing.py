@@ -1,4 +1,4 @@
-"""What every staffing system keeps: the promises of `ports.Staffing`."""
+"""What every staffing system keeps: the promises of `ports.RecordTarget` for projects and staffing requests."""
 
 import pytest
 

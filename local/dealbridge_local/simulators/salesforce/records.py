@@ -86,7 +86,7 @@ class Records:
         return str(record["Id"])
 
     def update(self, sobject: SObject, record_id: str, body: Mapping[str, Any], user_id: str) -> None:
-        old = self._existing(sobject, record_id)
+        old = existing(sobject, record_id, self.database.current)
         if not sobject.updateable:
             raise ApiError(
                 400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {sobject.name} does not support update", []
@@ -104,7 +104,7 @@ class Records:
             self._rules.after_save(sobject, old, record, user_id)
 
     def delete(self, sobject: SObject, record_id: str, user_id: str) -> None:
-        record = self._existing(sobject, record_id)
+        record = existing(sobject, record_id, self.database.current)
         if not sobject.deletable:
             raise ApiError(
                 400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {sobject.name} does not support delete", []
@@ -184,19 +184,6 @@ class Records:
             found = self.database.current(sobject.name, canonical(value) or "")
             return [found] if found and not found["IsDeleted"] else []
         return self.database.find(sobject.name, field.name, value)
-
-    def _existing(self, sobject: SObject, given: str) -> Record:
-        record_id = canonical(given)
-        if record_id is None:
-            raise ApiError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {given}")
-        if not record_id.startswith(sobject.key_prefix):
-            raise malformed_id(sobject.by_name["id"], given)
-        record = self.database.current(sobject.name, record_id)
-        if record is None:
-            raise not_found()
-        if record["IsDeleted"]:
-            raise entity_is_deleted()
-        return record
 
     def _values(self, sobject: SObject, body: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
         """The given fields by their own names, each checked; references exist."""
@@ -304,3 +291,18 @@ class Records:
         now = self._now()
         stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
         self.database.put(sobject, {**record, **values, **stamps})
+
+
+def existing(sobject: SObject, given: str, find: Callable[[str, str], Record | None]) -> Record:
+    """The record with the id that a path gives; `find` is what sees it: a read, or a write."""
+    record_id = canonical(given)
+    if record_id is None:
+        raise ApiError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {given}")
+    if not record_id.startswith(sobject.key_prefix):
+        raise malformed_id(sobject.by_name["id"], given)
+    record = find(sobject.name, record_id)
+    if record is None:
+        raise not_found()
+    if record["IsDeleted"]:
+        raise entity_is_deleted()
+    return record

@@ -13,14 +13,13 @@ from dealbridge_local.simulators.salesforce.database import Database
 from dealbridge_local.simulators.salesforce.describe import describe, describe_global, summary
 from dealbridge_local.simulators.salesforce.errors import (
     ApiError,
-    entity_is_deleted,
     method_not_allowed,
     not_found,
 )
-from dealbridge_local.simulators.salesforce.field_values import malformed_id, parse_time, time_text
+from dealbridge_local.simulators.salesforce.field_values import parse_time, time_text
 from dealbridge_local.simulators.salesforce.ids import canonical
 from dealbridge_local.simulators.salesforce.query import Queries
-from dealbridge_local.simulators.salesforce.records import AmbiguousKeyError, Records
+from dealbridge_local.simulators.salesforce.records import AmbiguousKeyError, Records, existing
 from dealbridge_local.simulators.salesforce.schema import SObject
 from dealbridge_local.simulators.store import Record
 
@@ -140,7 +139,7 @@ class RestApi:
             case "GET", ["deleted" | "updated" as which]:
                 return Answer(200, self._changes(call, sobject, deleted=which == "deleted"))
             case "GET" | "HEAD", [record_id]:
-                return self._show(call, sobject, self._existing(sobject, record_id))
+                return self._show(call, sobject, existing(sobject, record_id, self.database.get))
             case "PATCH", [record_id]:
                 held = self.database.current(sobject.name, canonical(record_id) or "")
                 if held is not None:
@@ -160,7 +159,7 @@ class RestApi:
         """`Account/ERP_Id__c/C-100` is a record by key, `Opportunity/006…/Account` one reached from another."""
         record_id = canonical(first)
         if record_id and record_id.startswith(sobject.key_prefix) and call.method == "GET":
-            return self._related(call, sobject, self._existing(sobject, first), second)
+            return self._related(call, sobject, existing(sobject, first, self.database.get), second)
         try:
             match call.method:
                 case "GET" | "HEAD":
@@ -198,19 +197,6 @@ class RestApi:
         found = self.database.find(child.name, field.name, record["Id"])
         rows = [self.shown(child, each, call.version) for each in found]
         return Answer(200, self._page(rows, call.version, self._page_size(call)))
-
-    def _existing(self, sobject: SObject, given: str) -> Record:
-        record_id = canonical(given)
-        if record_id is None:
-            raise ApiError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {given}")
-        if not record_id.startswith(sobject.key_prefix):
-            raise malformed_id(sobject.by_name["id"], given)
-        record = self.database.get(sobject.name, record_id)
-        if record is None:
-            raise not_found()
-        if record["IsDeleted"]:
-            raise entity_is_deleted()
-        return record
 
     def _show(self, call: Call, sobject: SObject, record: Record) -> Answer:
         headers = conditional.headers_of(sobject, record)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from dealbridge.domain.connection import Connection
 from dealbridge.domain.keys import Kind
-from dealbridge.ports import Capabilities, Staffing
+from dealbridge.ports import Capabilities, RecordTarget
 
 if TYPE_CHECKING:
     from dealbridge.transport.client import Wire
@@ -22,7 +22,7 @@ CAPABILITIES = Capabilities(
 )
 
 
-def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> Staffing:
+def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> RecordTarget:
     """The connection's port. Raises ConfigurationError where its options or its secret are not what the README says."""
     from dealbridge.connectors.kantata.system import Kantata
 

@@ -1,4 +1,4 @@
-"""The port Staffing in calls of Kantata's API v1.
+"""The port `RecordTarget` of a staffing system, in calls of Kantata's API v1.
 
 A project is a workspace. A staffing request is four things: an unnamed workspace resource, which carries our key and is
 what `ExternalRef.id` names; its allocation; and the request to staff it, which carries nothing of ours. The request is

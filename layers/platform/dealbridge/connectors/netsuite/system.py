@@ -46,7 +46,7 @@ _EXPANDED = {"expandSubResources": "true"}
 
 
 class NetSuite:
-    """The `Erp` port over SuiteTalk REST."""
+    """The port `RecordTarget` over SuiteTalk REST; `Numbering` by SuiteQL."""
 
     def __init__(self, connection: Connection, secret: Mapping[str, str], wire: Wire) -> None:
         self._connection = connection

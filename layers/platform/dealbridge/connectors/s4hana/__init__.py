@@ -8,7 +8,7 @@ from dealbridge.domain.keys import Kind
 from dealbridge.ports import Capabilities
 
 if TYPE_CHECKING:
-    from dealbridge.ports import Erp
+    from dealbridge.ports import RecordTarget
     from dealbridge.transport.client import Wire
 
 CAPABILITIES = Capabilities(
@@ -28,7 +28,7 @@ CAPABILITIES = Capabilities(
 )
 
 
-def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> "Erp":
+def connect(connection: Connection, secret: Mapping[str, str], wire: "Wire") -> "RecordTarget":
     from dealbridge.connectors.s4hana.system import S4Hana
 
     return S4Hana(connection, secret, wire)

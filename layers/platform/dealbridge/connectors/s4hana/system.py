@@ -50,7 +50,7 @@ _CREATED = "00"
 
 
 class S4Hana:
-    """The `Erp` and `EventSource` ports over OData V2."""
+    """The ports `RecordTarget` and `EventSource` over OData V2."""
 
     def __init__(self, connection: Connection, secret: Mapping[str, str], wire: Wire) -> None:
         self._connection = connection
