@@ -20,14 +20,13 @@ from .test_crm_contract import CRMS
 from .test_erp_contract import ERPS
 from .test_staffing_contract import STAFFING_SYSTEMS
 
+CONNECTOR_FOLDERS = REPOSITORY / "layers/platform/dealbridge/connectors"
 PAGE = (REPOSITORY / "docs/connectors.md").read_text()
 NAMES = {
-    "salesforce": "Salesforce",
-    "hubspot": "HubSpot",
-    "netsuite": "NetSuite",
-    "s4hana": "S/4HANA",
-    "kantata": "Kantata",
+    system: (CONNECTOR_FOLDERS / system / "README.md").read_text().splitlines()[0].removeprefix("# ")
+    for system in CONNECTORS
 }
+"""What a system is called: the heading of its connector's page."""
 
 
 def capabilities() -> dict[str, Capabilities]:

@@ -21,15 +21,15 @@ from dealbridge.domain.engagement import (
 )
 from dealbridge.domain.parties import Account, Address, Person, TaxRegistration
 from tests.builders import REPOSITORY
-from tests.contract.kantata.harness import KantataVendor
-from tests.contract.netsuite.harness import NetSuiteVendor
-from tests.contract.s4hana.harness import S4HanaVendor
+from tests.contract import test_crm_contract
 from tests.contract.suites.sale import Sale, amended
 from tests.contract.suites.same import not_kept
 from tests.contract.suites.vendor import Clock, TargetVendor, mappings, time_of
+from tests.contract.test_erp_contract import ERPS
+from tests.contract.test_staffing_contract import STAFFING_SYSTEMS
 
-CRMS = ("salesforce", "hubspot")
-TARGETS = (NetSuiteVendor, S4HanaVendor, KantataVendor)
+CRMS = tuple(vendor.system for vendor in test_crm_contract.CRMS)
+TARGETS = (*ERPS, *STAFFING_SYSTEMS)
 WRITTEN_AND_READ, WRITTEN, READ, UNSENT = "↔", "→", "←", "·"
 BELOW: dict[str, type[BaseModel]] = {
     "customer.billing_address": Address,
