@@ -253,22 +253,24 @@ class _Attempt:
             return self._after_reading_back(found)
 
     def look(self) -> Found | None:
-        """What stands. Raises RecordBusyError while what is not found may only not show yet, and a second creation
-        would make a second record."""
+        """What stands. Raises RecordBusyError while what is missing may only not show yet: written once more, it would
+        stand twice."""
         lag, absent_since = self._target.lag(self._write.kind), self._intent.absent_since
-        creates = self._intent.operation.action in (Action.CREATE, Action.LOOK)
         sure_at = absent_since + lag if absent_since else None
-        if not lag or not creates or sure_at is None or now() >= sure_at:
+        if not lag or sure_at is None or now() >= sure_at:
             found = self._target.find(self._write)
-            if found is not None or not lag or not creates or sure_at is not None:
+            if not lag or sure_at is not None or (found is not None and self._is_whole(found)):
                 return found
         self.absent_since = absent_since or now()
         raise RecordBusyError(
-            f"{self._intent.operation.identity}: not found after a write of unknown outcome; looked up again "
+            f"{self._intent.operation.identity}: not found whole after a write of unknown outcome; looked up again "
             f"{lag.total_seconds():.0f} s later",
             connection=self._intent.operation.connection,
             retry_after=lag.total_seconds(),
         )
+
+    def _is_whole(self, found: Found) -> bool:
+        return found.complete and not field_changes(_comparable(found.record), _comparable(self._write.record))
 
     def _after_reading_back(self, found: Found | None) -> tuple[ExternalRef, How]:
         operation = self._intent.operation
@@ -280,7 +282,7 @@ class _Attempt:
         if operation.action is Action.WITHDRAW:
             return self._target.withdraw(self._write, ref), How.WRITTEN
         cleared = self._cleared()
-        if found.complete and not field_changes(_comparable(found.record), _comparable(self._write.record)):
+        if self._is_whole(found):
             return (self._target.update(self._write, ref, cleared), How.WRITTEN) if cleared else (ref, How.FOUND)
         ref = self._target.update(self._write, ref, ())
         return self._target.update(self._write, ref, cleared) if cleared else ref, How.WRITTEN
