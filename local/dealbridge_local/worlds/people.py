@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
+import httpx
+
+from dealbridge.ledger.ledger import ledger
 from dealbridge.runs import redriving
 from dealbridge.transport import signatures
 from dealbridge_local.salesforce_user import Sold
-from dealbridge_local.worlds.functions import Answer
 from dealbridge_local.worlds.sellers import Deal, HubSpotSeller, SalesforceSeller, Seller
-from dealbridge_local.worlds.world import WEBHOOK_SECRET, World
+from dealbridge_local.worlds.stage import Stage
 
 _ENTITIES = {
     # entity → currency, an account's country, its tax registration
@@ -33,12 +35,12 @@ type Act = Iterator[float]
 class People:
     """Everybody who acts in a world."""
 
-    def __init__(self, world: World, seed: str, *, small: bool = False) -> None:
-        self._world = world
+    def __init__(self, stage: Stage, seed: str, *, small: bool = False) -> None:
+        self._stage = stage
         self._small = small
         self._chance = random.Random(f"{seed}/people")
         sellers: tuple[type[SalesforceSeller | HubSpotSeller], ...] = (SalesforceSeller, HubSpotSeller)
-        self._sellers: dict[str, Seller] = {each.crm: each(world) for each in sellers if each.crm in world.crms}
+        self._sellers: dict[str, Seller] = {each.crm: each(stage) for each in sellers if each.crm in stage.crms}
         self._accounts: list[tuple[str, str]] = []
         """CRM and account."""
         self._contacts: dict[str, list[str]] = {}
@@ -81,7 +83,9 @@ class People:
         assert above is not None
         self._accounts.append((crm, above))
         self._contacts[above] = [
-            seller.open_contact(above, "Jane", f"Doe {number}", f"jane.{number}@{len(self._accounts)}.example")
+            seller.open_contact(
+                above, "Jane", f"Doe {number}", f"jane.{number}@{len(self._accounts)}.{self._stage.name}.example"
+            )
             for number in range(self._chance.choice((0, 1, 2)))
         ]
 
@@ -205,7 +209,7 @@ class People:
     def _change_contact(self, deal: Deal) -> Act:
         """Nothing tells that a contact has changed: somebody touches each deal that it concerns."""
         for contact in self._contacts[deal.account][:1]:
-            self._of(deal).change_email(contact, f"new.{self._chance.randrange(1000)}@example.com")
+            self._of(deal).change_email(contact, f"new.{self._chance.randrange(1000)}@{self._stage.name}.example")
             for each in self.deals:
                 if each.account == deal.account:
                     yield from self._touch(each)
@@ -255,7 +259,8 @@ class People:
         in_salesforce = [deal for deal in self.deals if deal.key.crm == "salesforce"]
         match self._chance.choice(("redrive parked", "redrive any", "abort", "webhook", "gap", "overflow")):
             case "redrive parked":
-                stuck = [each.deal for each in redriving.parked()]
+                ours = {deal.key for deal in self.deals}
+                stuck = [each.deal for each in redriving.parked() if each.deal in ours]
                 self._say(f"redrive {len(stuck)} parked")
                 redriving.redrive(stuck)
             case "redrive any":
@@ -265,45 +270,42 @@ class People:
             case "webhook" if in_salesforce:
                 self._automate(self._chance.choice(in_salesforce), tries=5)
             case "gap" if in_salesforce:
-                self._world.salesforce.emit({"type": "GAP_UPDATE", "id": self._chance.choice(in_salesforce).id})
+                self._stage.emit("salesforce", {"type": "GAP_UPDATE", "id": self._chance.choice(in_salesforce).id})
             case "overflow" if in_salesforce:
-                self._world.salesforce.emit({"type": "GAP_OVERFLOW", "duplicate": 1})
+                self._stage.emit("salesforce", {"type": "GAP_OVERFLOW", "duplicate": 1})
             case _:
-                running = sorted(
-                    each.name for each in self._world.states.executions.values() if each.status == "RUNNING"
-                )
-                if running:
-                    name = self._chance.choice(running)
-                    self._say(f"abort {name}")
-                    self._world.executions.abort(name)
+                heads = [ledger().deals.head(deal.key) or {} for deal in self.deals]
+                runs = sorted(str(head["lease_run"]) for head in heads if "lease_run" in head)
+                if runs:
+                    run = self._chance.choice(runs)
+                    self._say(f"abort {run}")
+                    self._stage.abort(run)
         yield 0.0
 
     def _automate(self, deal: Deal, tries: int) -> None:
         """The org's own automation posts a signed webhook, again for as long as it is not accepted."""
-        now = self._world.scheduler.now()
-        body = json.dumps({"event_id": f"automation-{deal.id}-{now:%H%M%S}", "opportunity_ids": [deal.id]})
-        headers = signatures.sign(WEBHOOK_SECRET, int(now.timestamp()), body.encode())
+        now, secret = self._stage.now(), self._stage.credentials("salesforce")["webhook_secret"]
+        body = json.dumps({"event_id": f"automation-{deal.id}-{now:%H%M%S}", "opportunity_ids": [deal.id]}).encode()
 
-        def answered(answer: Answer) -> None:
-            status = answer.result["statusCode"] if answer.error is None else 500
+        def answered(status: int) -> None:
             self._say(f"webhook {status}")
             if status >= 500 and tries > 1:
-                self._world.scheduler.after(5.0, lambda: self._automate(deal, tries - 1))
+                self._stage.after(5.0, lambda: self._automate(deal, tries - 1))
 
-        self._world.post("salesforce", headers, body.encode(), answered)
+        self._stage.post("salesforce", signatures.sign(secret, int(now.timestamp()), body), body, answered)
 
     # Acting in time
 
     def _later(self, seconds: float, act: Act) -> None:
-        self._world.scheduler.after(seconds, lambda: self._go_on(act))
+        self._stage.after(seconds, lambda: self._go_on(act))
 
     def _go_on(self, act: Act) -> None:
         try:
             pause = next(act)
         except StopIteration:
             return
-        except RuntimeError as error:
-            # Salesforce refuses what a person asks of it; the person shrugs.
+        except (RuntimeError, httpx.HTTPError) as error:
+            # The CRM refuses what a person asks of it, or does not answer; the person shrugs.
             self.refused += 1
             self._say(f"refused: {str(error)[:200]}")
             return
@@ -311,4 +313,4 @@ class People:
 
     def _say(self, what: str) -> None:
         self.acts.append(what)
-        self._world.tell(f"people: {what}")
+        self._stage.tell(f"people: {what}")

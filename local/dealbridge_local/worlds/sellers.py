@@ -10,8 +10,7 @@ from typing import Any, Protocol
 from dealbridge.domain.keys import DealKey
 from dealbridge_local.hubspot_user import HubSpotUser
 from dealbridge_local.salesforce_user import SalesforceUser, Sold
-from dealbridge_local.simulators.transport import SimulatorTransport
-from dealbridge_local.worlds.world import World
+from dealbridge_local.worlds.stage import Stage
 
 
 @dataclass
@@ -80,10 +79,8 @@ class Seller(Protocol):
 class SalesforceSeller:
     crm = "salesforce"
 
-    def __init__(self, world: World) -> None:
-        origin = world.salesforce.base_url
-        transport = SimulatorTransport({origin: world.salesforce})
-        self._user = SalesforceUser(origin, world.salesforce.credentials(), transport)
+    def __init__(self, stage: Stage) -> None:
+        self._user = SalesforceUser(stage.origin(self.crm), stage.credentials(self.crm), stage.transport(self.crm))
 
     def open_account(self, name: str, country: str, registration: str, parent: str | None) -> str:
         return self._user.create_account(name, parent=parent, BillingCountry=country, Tax_Registrations__c=registration)
@@ -157,9 +154,8 @@ class HubSpotSeller:
 
     crm = "hubspot"
 
-    def __init__(self, world: World) -> None:
-        origin = world.hubspot.base_url
-        self._user = HubSpotUser(origin, world.hubspot.credentials(), SimulatorTransport({origin: world.hubspot}))
+    def __init__(self, stage: Stage) -> None:
+        self._user = HubSpotUser(stage.origin(self.crm), stage.credentials(self.crm), stage.transport(self.crm))
         self._amounts: dict[str, Decimal] = {}
         self._quantities: dict[str, Decimal] = {}
 

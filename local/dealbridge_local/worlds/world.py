@@ -25,6 +25,7 @@ from dealbridge_local.simulators.s4hana import S4HanaSimulator
 from dealbridge_local.simulators.salesforce import SalesforceSimulator
 from dealbridge_local.simulators.salesforce import oauth as salesforce_oauth
 from dealbridge_local.simulators.simulator import Simulator
+from dealbridge_local.simulators.transport import SimulatorTransport
 from dealbridge_local.worlds.boundaries import Calm, Fate
 from dealbridge_local.worlds.cloud.dynamodb import DynamoDB, Table, Written
 from dealbridge_local.worlds.cloud.queues import SQS, Queue
@@ -41,7 +42,7 @@ from dealbridge_local.worlds.cloud.services import (
 from dealbridge_local.worlds.deployment import deployment
 from dealbridge_local.worlds.executions import Executions
 from dealbridge_local.worlds.functions import Answer, Functions, VendorTransport
-from dealbridge_local.worlds.scheduler import Scheduler, StalledError
+from dealbridge_local.worlds.scheduler import Due, Scheduler, StalledError
 from dealbridge_local.worlds.surroundings import (
     IDEMPOTENCY_TABLE,
     LEDGER_TABLE,
@@ -121,6 +122,40 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    # What people and operators need (`stage.Stage`, `stage.Operated`)
+
+    @property
+    def name(self) -> str:
+        return self.seed
+
+    def origin(self, connection: str) -> str:
+        return self.simulators[connection].base_url
+
+    def credentials(self, connection: str) -> Mapping[str, str]:
+        return {**self.simulators[connection].credentials(), "webhook_secret": WEBHOOK_SECRET}
+
+    def transport(self, connection: str) -> SimulatorTransport:
+        return SimulatorTransport({self.origin(connection): self.simulators[connection]})
+
+    def now(self) -> datetime:
+        return self.scheduler.now()
+
+    def after(self, seconds: float, act: Callable[[], None]) -> Due:
+        return self.scheduler.after(seconds, act)
+
+    def emit(self, connection: str, event: Mapping[str, Any]) -> None:
+        self.simulators[connection].emit(dict(event))
+
+    def abort(self, execution: str) -> None:
+        self.executions.abort(execution)
+
+    @property
+    def dead_letter_queues(self) -> tuple[str, ...]:
+        return (self.dead_letters.url, self.failed_invocations.url)
+
+    def concerns(self, deal: str) -> bool:
+        return True
 
     # What happens
 
@@ -260,13 +295,10 @@ class World:
         # Whatever kept it, it is signed when it is sent.
         request = webhooks.signed(due.url, due.events)
 
-        def answered(answer: Answer) -> None:
-            webhooks.settle(request, answer.result["statusCode"] if answer.error is None else 500)
+        self.post("hubspot", request.headers, request.body, partial(webhooks.settle, request))
 
-        self.post("hubspot", request.headers, request.body, answered)
-
-    def post(self, connection: str, headers: Mapping[str, str], body: bytes, reply: Callable[[Answer], None]) -> None:
-        """A request at the HTTP API's entrance."""
+    def post(self, connection: str, headers: Mapping[str, str], body: bytes, reply: Callable[[int], None]) -> None:
+        """A request at the HTTP API's entrance; `reply` hears the status."""
         event = {
             "requestContext": {"http": {"method": "POST"}, "domainName": "api.invalid"},
             "rawPath": f"/events/{connection}",
@@ -274,7 +306,11 @@ class World:
             "headers": dict(headers),
             "body": body.decode(),
         }
-        self.call("receive_crm_event", event, reply)
+
+        def answered(answer: Answer) -> None:
+            reply(int(answer.result["statusCode"]) if answer.error is None else 500)
+
+        self.call("receive_crm_event", event, answered)
 
     def _wiring(self) -> Wiring:
         """What one environment reaches the vendors through."""

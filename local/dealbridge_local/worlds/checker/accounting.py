@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from dealbridge_local.worlds.checker.evidence import Evidence, Item
+from dealbridge_local.worlds.checker.evidence import Item, StreamRecord, VendorWrite
 
 MOST_ATTEMPTS = 150
 """Of one step of one run. The machine allows five retries of what passes and twenty of what is busy after each of up to
@@ -56,12 +56,12 @@ class Book:
         return found
 
 
-def unaccounted(book: Book, evidence: Evidence) -> Iterator[str]:
+def unaccounted(book: Book, hints: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Every accepted event began a run, or waited with one, and that run ended or was taken over by a later one."""
     taken: dict[str, dict[str, Item]] = {}
     for deal, runs in book.runs.items():
         taken[deal] = {hint["event_id"]: run for run in runs for hint in run["hints"]}
-    for deal, event_id in dict.fromkeys(evidence.hints):
+    for deal, event_id in dict.fromkeys(hints):
         run = taken.get(deal, {}).get(event_id)
         if run is None:
             yield f"{deal}: event {event_id} was accepted and is in no run"
@@ -69,12 +69,12 @@ def unaccounted(book: Book, evidence: Evidence) -> Iterator[str]:
             yield f"{deal}: event {event_id} is in run {run['number']}, which never ended"
 
 
-def unsettled(book: Book, evidence: Evidence, wanted: Mapping[str, set[str]]) -> Iterator[str]:
+def unsettled(book: Book, unfinished: Sequence[str], wanted: Mapping[str, set[str]]) -> Iterator[str]:
     """Nothing is under way any more. `wanted`: deal → the shared records that it wants.
 
     A customer that nobody wants any more may have been tried in vain: who wants it next looks it up first.
     """
-    yield from evidence.unfinished
+    yield from unfinished
     for deal, head in book.heads.items():
         for name in ("lease_run", "pending"):
             if name in head:
@@ -90,14 +90,18 @@ def unsettled(book: Book, evidence: Evidence, wanted: Mapping[str, set[str]]) ->
                     yield f"{deal}: active, and the intent to write {identity} has no outcome"
 
 
-def runs_apart(book: Book, evidence: Evidence) -> Iterator[str]:
-    """One run per deal at a time, numbered without a gap, and an intent only by the run that holds the deal."""
+def runs_misnumbered(book: Book) -> Iterator[str]:
+    """The runs of a deal are numbered without a gap."""
     for deal, runs in book.runs.items():
         if [run["number"] for run in runs] != list(range(1, len(runs) + 1)):
             yield f"{deal}: runs {[run['number'] for run in runs]}"
+
+
+def intents_of_others(stream: Sequence[StreamRecord]) -> Iterator[str]:
+    """An intent comes only from the run that holds the deal."""
     holder: dict[str, str | None] = {}
     intents: dict[str, str] = {}
-    for record in evidence.stream:
+    for record in stream:
         item = record.item
         if item.get("sk") == "HEAD":
             holder[str(item["deal"])] = item.get("lease_run")
@@ -113,11 +117,11 @@ def runs_apart(book: Book, evidence: Evidence) -> Iterator[str]:
                 )
 
 
-def writes_without_intent(book: Book, evidence: Evidence) -> Iterator[str]:
+def writes_without_intent(stream: Sequence[StreamRecord], writes: Sequence[VendorWrite]) -> Iterator[str]:
     """While a call changes something outside, an intent for that very record is open in the ledger."""
     opened: dict[str, list[tuple[datetime, datetime | None, str]]] = {}
     current: dict[str, tuple[datetime, str]] = {}
-    for record in evidence.stream:
+    for record in stream:
         if "identity" not in record.item:
             continue
         identity, intent = str(record.item["identity"]), record.item.get("intent")
@@ -129,7 +133,7 @@ def writes_without_intent(book: Book, evidence: Evidence) -> Iterator[str]:
             current[identity] = (record.at, intent["id"])
     for identity, (since, intent_id) in current.items():
         opened.setdefault(identity, []).append((since, None, intent_id))
-    for write in evidence.vendor_writes:
+    for write in writes:
         # SAP keeps our keys in upper case.
         spans_of = {
             identity.rsplit("/", 1)[1].upper(): found
@@ -218,11 +222,11 @@ def _runs_not_audited(deal: str, runs: Sequence[Item], told: Mapping[tuple[str, 
             yield f"{deal}: the audit tells {told.get((run['run'], 'ended'), 0)} times that run {run['number']} ended"
 
 
-def called_through_open_circuit(evidence: Evidence) -> Iterator[str]:
+def called_through_open_circuit(stream: Sequence[StreamRecord], calls: Sequence[tuple[str, datetime]]) -> Iterator[str]:
     """While a connection's circuit is open nobody calls, but for the one probe once its time has come."""
     spans: dict[str, list[tuple[datetime, datetime]]] = {}
     open_since: dict[str, tuple[datetime, int]] = {}
-    for record in evidence.stream:
+    for record in stream:
         if not str(record.item["pk"]).startswith("ETIQUETTE#"):
             continue
         connection, until = str(record.item["pk"]).removeprefix("ETIQUETTE#"), record.item.get("open_until")
@@ -232,7 +236,7 @@ def called_through_open_circuit(evidence: Evidence) -> Iterator[str]:
             del open_since[connection]
         if until is not None and connection not in open_since:
             open_since[connection] = (record.at, until)
-    for connection, began in evidence.vendor_calls:
+    for connection, began in calls:
         for since, end in spans.get(connection, ()):
             if since + CIRCUIT_KNOWN_AFTER < began < end:
                 yield f"{connection}: called at {began}, while its circuit was open from {since} to {end}"

@@ -33,24 +33,24 @@ class StreamRecord:
 
 @dataclass(frozen=True)
 class Evidence:
-    """An outcome, after everything has settled."""
+    """An outcome, after everything has settled. What nobody has watched is None, and its rules are not judged."""
 
     crms: Mapping[str, Records]
     """By connection, as all vendors' records are."""
     erps: Mapping[str, Records]
     psas: Mapping[str, Records]
     ledger: Sequence[Item]
-    stream: Sequence[StreamRecord]
-    vendor_writes: Sequence[VendorWrite]
-    vendor_calls: Sequence[tuple[str, datetime]]
-    """(connection, when it began) of every call of our functions."""
-    hints: Sequence[tuple[str, str]]
-    """(deal, event id) of every hint that was accepted and published."""
-    facts: Sequence[tuple[str, str]]
-    """(what, deal) of every fact that was told."""
     unfinished: Sequence[str]
     """What is still under way: executions, messages, dead letters."""
     roles: Mapping[str, str | None]
     """Service line → the role that is asked for; None where nobody is."""
     erp_of: Mapping[str, str]
     """Legal entity → the connection of the ERP in which it bills."""
+    stream: Sequence[StreamRecord] | None = None
+    vendor_writes: Sequence[VendorWrite] | None = None
+    vendor_calls: Sequence[tuple[str, datetime]] | None = None
+    """(connection, when it began) of every call of our functions."""
+    hints: Sequence[tuple[str, str]] | None = None
+    """(deal, event id) of every hint that was accepted and published."""
+    facts: Sequence[tuple[str, str]] | None = None
+    """(what, deal) of every fact that was told."""

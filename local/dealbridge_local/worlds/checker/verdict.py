@@ -1,6 +1,6 @@
 """All rules over all of the evidence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dealbridge_local.worlds.checker import accounting, standing
@@ -48,14 +48,21 @@ def judge(evidence: Evidence) -> list[Broken]:
     for held in books.all():
         look("one_record_per_key", held.doubled())
         look("effects_proven", accounting.unknown_outside(book, held.ids(), held.connection))
-    look("events_accounted_for", accounting.unaccounted(book, evidence))
-    look("no_write_without_intent", accounting.writes_without_intent(book, evidence))
     look("effects_proven", accounting.effects_unproven(book))
-    look("one_run_at_a_time", accounting.runs_apart(book, evidence))
+    look("one_run_at_a_time", accounting.runs_misnumbered(book))
     look("retries_bounded", accounting.unbounded(book))
     look("audit_whole", accounting.audit_broken(book))
-    look("circuit_respected", accounting.called_through_open_circuit(evidence))
-    look("everything_settles", accounting.unsettled(book, evidence, _shared_records(sales, books)))
+    look("everything_settles", accounting.unsettled(book, evidence.unfinished, _shared_records(sales, books)))
+    if evidence.hints is not None:
+        look("events_accounted_for", accounting.unaccounted(book, evidence.hints))
+    if evidence.stream is not None:
+        look("one_run_at_a_time", accounting.intents_of_others(evidence.stream))
+        if evidence.vendor_writes is not None:
+            writes = evidence.vendor_writes
+            look("no_write_without_intent", accounting.writes_without_intent(evidence.stream, writes))
+        if evidence.vendor_calls is not None:
+            calls = evidence.vendor_calls
+            look("circuit_respected", accounting.called_through_open_circuit(evidence.stream, calls))
     for sale in sales:
         deal = sale.deal
         head = book.heads.get(deal)
@@ -65,7 +72,8 @@ def judge(evidence: Evidence) -> list[Broken]:
             look("everything_settles", _should_not_be_active(sale))
             look("last_state_stands", standing.missing_or_wrong(sale, books))
             look("amounts_conserved", standing.amounts_lost(sale, books))
-            look("effects_proven", _told(deal, evidence))
+            if evidence.facts is not None:
+                look("effects_proven", _told(deal, evidence.facts))
         elif head["state"] == "parked":
             look("parked_with_cause", _parked(sale, books, book.exceptions.get(deal, [])))
     return found
@@ -96,8 +104,8 @@ def _should_not_be_active(sale: Sale) -> Iterator[str]:
         yield f"{sale.id}: active, and not won in the CRM"
 
 
-def _told(deal: str, evidence: Evidence) -> Iterator[str]:
-    if not any(told == deal and what == "EngagementActivated" for what, told in evidence.facts):
+def _told(deal: str, facts: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if not any(told == deal and what == "EngagementActivated" for what, told in facts):
         yield f"{deal}: active, and nobody was told"
 
 
