@@ -67,6 +67,20 @@ ACT = """
         return {"said": HELLO, "call": calls}
 """
 
+FRAIL = """
+    import os, signal, tempfile, time
+
+    FOLDER = tempfile.gettempdir()
+    if os.path.exists(FOLDER + "/die-at-start"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+    def handler(event, context):
+        open(FOLDER + "/at-work", "w").close()
+        time.sleep(event["seconds"])
+        return "done"
+"""
+
 LISTEN = """
     def handler(event, context):
         if "Records" in event:
@@ -142,6 +156,9 @@ TEMPLATE = """
       Broken:
         Type: AWS::Serverless::Function
         Properties: {CodeUri: functions/broken}
+      Frail:
+        Type: AWS::Serverless::Function
+        Properties: {CodeUri: functions/frail}
       Changing:
         Type: AWS::Serverless::Function
         Properties: {CodeUri: functions/changing}
@@ -180,6 +197,7 @@ TEMPLATE = """
       Architecture: {Value: !Ref Architecture}
       Act: {Value: !Ref Act}
       Broken: {Value: !Ref Broken}
+      Frail: {Value: !Ref Frail}
       Changing: {Value: !Ref Changing}
       Machine: {Value: !Ref Machine}
       Deals: {Value: !Ref Deals}
@@ -192,6 +210,7 @@ FILES = {
     "template.yaml": TEMPLATE,
     "functions/act/app.py": ACT,
     "functions/broken/app.py": "import pydantic\n",
+    "functions/frail/app.py": FRAIL,
     "functions/changing/app.py": "def handler(event, context):\n    return 'before'\n",
     "functions/listen/app.py": LISTEN,
     "layers/shared/greeting/__init__.py": "HELLO = 'hello from a layer'\n",
@@ -320,6 +339,22 @@ def test_other_failures_have_the_names_of_the_runtime(
     described = stack.invoke(**event)
     assert described["errorType"] == error
     assert message in described["errorMessage"]
+
+
+def test_a_worker_that_dies_at_its_start_takes_no_other_with_it(stack: Stack) -> None:
+    folder = stack.engine.settings.scratch
+    with ThreadPoolExecutor(1) as callers:
+        first = callers.submit(stack.invoke, "Frail", seconds=1.5)
+        wait_until((folder / "at-work").exists, "the first to be at work", within_s=10)
+        (folder / "die-at-start").touch()
+        try:
+            described = stack.invoke("Frail", seconds=0)
+        finally:
+            (folder / "die-at-start").unlink()
+        assert described["errorType"] == "Runtime.ExitError"
+        assert first.result() == "done"
+    assert "signal: killed" in described["errorMessage"]
+    assert stack.invoke("Frail", seconds=0) == "done"
 
 
 # What a function sees ------------------------------------------------------------------------------------------------

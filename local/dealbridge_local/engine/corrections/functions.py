@@ -138,17 +138,36 @@ class Reported(str):
 def report_as_the_python_runtime_does(
     invoke: Original, worker: Any, event: Any, request_id: str, **invocation: Any
 ) -> dict[str, Any]:
-    """Class names for raised exceptions, ``Runtime.ExitError`` for a process that ended before it answered."""
-    answer: dict[str, Any] = invoke(worker, event, request_id, **invocation)
+    """Class names for raised exceptions, ``Runtime.ExitError`` for a process that ended before it answered.
+
+    A worker that cannot be started fails the invocation that it was started for. MiniStack ends all workers of the
+    function instead, those at work included, so that one crash becomes as many as there are invocations.
+    """
+    try:
+        answer: dict[str, Any] = invoke(worker, event, request_id, **invocation)
+    except RuntimeError as error:
+        return {"status": "error", "error": _not_started(str(error), worker, request_id)}
     if raised := answer.pop("raised", None):
         return {**answer, "status": "error", "error": Reported(raised)}
     timed_out = lambda_svc._RIE_TIMEOUT_TEXT_RE.fullmatch(str(answer.get("error", "")))
     if answer.get("status") == "error" and not timed_out:
         # All that is left: MiniStack wrote to or read from a process that was gone.
-        reason = _exit_reason(getattr(worker, "spawned", None))
-        message = f"RequestId: {request_id} Error: {reason}"
-        answer["error"] = Reported({"errorType": "Runtime.ExitError", "errorMessage": message})
+        answer["error"] = _exited(worker, request_id)
     return answer
+
+
+def _not_started(message: str, worker: Any, request_id: str) -> str:
+    if message.startswith(_NOT_LOADED):
+        return Reported({**json.loads(message.removeprefix(_NOT_LOADED)), "requestId": request_id})
+    if message.startswith(_GONE_AT_START):
+        worker.spawned.wait(_GONE_WITHIN_S)
+        return _exited(worker, request_id)
+    return message
+
+
+def _exited(worker: Any, request_id: str) -> Reported:
+    message = f"RequestId: {request_id} Error: {_exit_reason(getattr(worker, 'spawned', None))}"
+    return Reported({"errorType": "Runtime.ExitError", "errorMessage": message})
 
 
 def _exit_reason(process: Any) -> str:
@@ -163,6 +182,8 @@ def _exit_reason(process: Any) -> str:
 
 _NOT_LOADED = "Worker init failed: "
 _GONE_AT_START = "Worker process exited immediately."
+_GONE_WITHIN_S = 2.0
+"""So long a process that has closed its output may take to end."""
 
 
 def name_the_error(execute: Original, func: Any, event: Any, request_id: str) -> dict[str, Any]:
@@ -174,13 +195,6 @@ def name_the_error(execute: Original, func: Any, event: Any, request_id: str) ->
     message = body.get("errorMessage", "")
     if isinstance(message, Reported):
         answer["body"] = message.payload
-    elif message.startswith(_NOT_LOADED):
-        answer["body"] = {**json.loads(message.removeprefix(_NOT_LOADED)), "requestId": request_id}
-        answer["log"] = f"[ERROR] {answer['body']['errorType']}: {answer['body']['errorMessage']}"
-    elif message.startswith(_GONE_AT_START):
-        reason = "Runtime exited without providing a reason"
-        answer["body"] = {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {request_id} Error: {reason}"}
-        answer["log"] = message
     return answer
 
 
