@@ -6,38 +6,77 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.deals import DealState
-from dealbridge.ledger.ledger import ledger
-from dealbridge.runs.redriving import parked, redrive
+from dealbridge.runs.redriving import Stuck, parked, redrive
 from dealbridge_local import platform
 from dealbridge_local.engine import TooLateError, wait_until
-from dealbridge_local.salesforce_user import SalesforceUser, Sold
+from dealbridge_local.engine.waiting import Say
+from dealbridge_local.portfolio import Sellers
+from dealbridge_local.salesforce_user import Sold
+from dealbridge_local.worlds import operations, reports
+from dealbridge_local.worlds.checker import Broken, Evidence, judge
+from dealbridge_local.worlds.checker.standing import sales_of
+from dealbridge_local.worlds.inspection import Inspection
+from dealbridge_local.worlds.scheduler import StalledError
+from dealbridge_local.worlds.site import Site
+
+DEALS_PER_ACCOUNT = 10
+CALM_FROM = 0.8
+"""Once so many of the deals are active nobody is killed any more: who comes last is to come to an end."""
+AGAIN_AFTER_S = 20.0
+"""A deal that is still parked so long after it was redriven is redriven again, and dead letters are looked for."""
+LOST_BATCH_S = 30
+"""As long as the function that takes a batch may run. Were it the three minutes of the template, their end would be
+what a storm waits for."""
+LOOK_EVERY_S = 2.0
+SAY_EVERY_S = 5.0
+
+_ENTITIES = {"NA-US": "USD", "EMEA-DE": "EUR"}
+"""Legal entity → currency. The first bills in NetSuite, the second in S/4HANA (`mappings/legal-entities.yaml`)."""
 
 
 @dataclass
 class Report:
-    """What came of a storm. `doubled` and `lost` name records; both are empty where all is well."""
+    """What came of a storm. All lists are empty where all is well."""
 
     deals: int
+    seed: int
     kills: int = 0
     redrives: int = 0
     seconds: float = 0.0
-    unsettled: list[str] = field(default_factory=list)
+    seconds_to_all_active: float | None = None
+    causes: Counter[str] = field(default_factory=Counter)
+    """Why deals were parked that were redriven."""
     doubled: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    causes: Counter[str] = field(default_factory=Counter)
+    unsettled: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Further rules of the checker that do not hold."""
 
     @property
     def is_clean(self) -> bool:
-        return not (self.unsettled or self.doubled or self.lost)
+        return not (self.doubled or self.lost or self.unsettled or self.broken)
+
+    def add(self, found: Broken) -> None:
+        place = {
+            "one_record_per_key": self.doubled,
+            "last_state_stands": self.lost,
+            "amounts_conserved": self.lost,
+            "everything_settles": self.unsettled,
+            "parked_with_cause": self.unsettled,
+        }
+        place.get(found.rule, self.broken).append(str(found))
+
+    def content(self) -> dict[str, Any]:
+        rounded = self.seconds_to_all_active and round(self.seconds_to_all_active, 1)
+        return {**vars(self), "seconds": round(self.seconds, 1), "seconds_to_all_active": rounded}
 
 
 class Killer(threading.Thread):
@@ -79,120 +118,162 @@ def children_of(pid: int) -> list[int]:
 
 
 def rage(
-    running: platform.Platform, deals: int, *, seed: int = 1, every_s: float = 2.0, within_s: float = 900
+    running: platform.Platform,
+    deals: int,
+    *,
+    seed: int = 1,
+    every_s: float = 2.0,
+    within_s: float = 1800,
+    say: Say = lambda _: None,
 ) -> Report:
-    """Win so many deals of shared accounts while workers die, let everything settle, and judge from the records."""
+    """Win so many deals of shared accounts while workers die, let everything settle, and judge from the records.
+
+    The seed draws the deals (either CRM, either ERP, the account, the amount) and who is killed when.
+    """
     chance = random.Random(seed)
-    described = running.endpoints["simulators"]["salesforce"]
-    seller = SalesforceUser(described["url"], described["credentials"])
-    report, began = Report(deals), time.monotonic()
-    killer = Killer(running.engine.pid, every_s, chance)
+    report, began = Report(deals, seed), time.monotonic()
+    site = Site(running)
+    inspection = Inspection.begin(site)
+    killer = Killer(running.engine.pid, every_s, random.Random(f"{seed}/killer"))
     killer.start()
     try:
-        sold = _sell(seller, deals, chance)
-        settled_calmly = _settle(running, sold, report, within_s, killer)
-        if not settled_calmly:
-            report.unsettled = [str(key) for key in sold if _state(key) != DealState.ACTIVE]
+        with site.impatient(LOST_BATCH_S):
+            sold = _sell(site, deals, chance, say)
+            _Operator(site, killer, report, began, say).work(within_s)
+            operations.mend(site)
+    except StalledError as error:
+        report.unsettled.append(str(error))
     finally:
         killer.stop()
-        seller.close()
     report.kills, report.seconds = killer.kills, time.monotonic() - began
-    _judge(running, sold, report)
+    say("Judging from the records.")
+    evidence = inspection.gather()
+    for found in judge(evidence):
+        report.add(found)
+    report.lost += _not_as_sold(evidence, sold)
     return report
 
 
-def _sell(seller: SalesforceUser, deals: int, chance: random.Random) -> dict[DealKey, Decimal]:
-    accounts = [
-        seller.create_account(f"Storm {number}", BillingCountry="United States")
-        for number in range(max(1, deals // 10))
-    ]
-    sold = {}
-    for number in range(deals):
-        amount = Decimal(chance.randrange(100_00, 90_000_00)) / 100
-        line = Sold("TRNG", "Day", Decimal(1), amount)
-        opportunity = seller.open_deal(f"Storm {number}", chance.choice(accounts), [line], StageName="Closed Won")
-        sold[DealKey(crm="salesforce", opportunity=opportunity)] = amount
+def _sell(site: Site, deals: int, chance: random.Random, say: Say) -> dict[DealKey, Decimal]:
+    """Deals of shared accounts, each won as soon as it stands: deal → its amount."""
+    sellers, stamp, sold, said = Sellers(site.running), f"{time.time():.0f}", dict[DealKey, Decimal](), time.monotonic()
+    in_germany = {"country": "Germany", "city": "Köln", "tax_registrations": "DE: DE811907980"}
+    names = [f"Storm {stamp} {number}" for number in range(max(1, deals // DEALS_PER_ACCOUNT // 2))]
+    accounts = {
+        "salesforce": [
+            sellers.salesforce.create_account(
+                name, BillingCountry="Germany", BillingCity="Köln", Tax_Registrations__c="DE: DE811907980"
+            )
+            for name in names
+        ],
+        "hubspot": [sellers.hubspot.create_company(f"{name} H", **in_germany) for name in names],
+    }
+    try:
+        for number in range(deals):
+            crm, entity = chance.choice(tuple(accounts)), chance.choice(tuple(_ENTITIES))
+            account, amount = chance.choice(accounts[crm]), Decimal(chance.randrange(100_00, 90_000_00)) / 100
+            line, name = Sold("TRNG", "Day", Decimal(1), amount), f"Storm {stamp} {number}"
+            if crm == "salesforce":
+                opened = sellers.salesforce.open_deal(
+                    name, account, [line], currency=_ENTITIES[entity], Legal_Entity__c=entity
+                )
+            else:
+                opened = sellers.hubspot.open_deal(
+                    name, account, [line], currency=_ENTITIES[entity], legal_entity=entity
+                )
+            key = DealKey(crm=crm, opportunity=opened)
+            site.deals.add(key)
+            sold[key] = amount
+            if crm == "salesforce":
+                sellers.salesforce.win(opened)
+            else:
+                sellers.hubspot.win(opened)
+            if time.monotonic() - said > SAY_EVERY_S:
+                said = time.monotonic()
+                say(f"{number + 1} of {deals} deals won")
+    finally:
+        sellers.close()
     return sold
 
 
-def _settle(
-    running: platform.Platform, sold: dict[DealKey, Decimal], report: Report, within_s: float, killer: Killer
-) -> bool:
-    """Redrive what parks, as an operator would, until every deal is active. The killing goes on for most of it."""
-    deadline = time.monotonic() + within_s
+class _Operator:
+    """Looks every few seconds, and lets go on what is stuck, as an operator would."""
 
-    def all_active() -> bool:
-        running.engine.check_alive()
-        states = Counter(_state(key) for key in sold)
-        if states[DealState.ACTIVE] >= len(sold) * 0.8:
-            killer.stop()
-        stuck = [each for each in parked() if each.deal in sold]
-        if stuck and not states[DealState.RUNNING]:
-            report.causes.update(each.cause for each in stuck)
-            report.redrives += redrive(each.deal for each in stuck)
-        unheard = [key for key in sold if _state(key) is None]
-        if unheard and not states[DealState.RUNNING]:
-            # An event of which the very receiver was killed, beyond its retries: the scheduled poll finds it.
-            running.engine.client("lambda").invoke(FunctionName=running.stack["PollCrmFunction"], Payload=b"{}")
-        return states[DealState.ACTIVE] == len(sold)
+    def __init__(self, site: Site, killer: Killer, report: Report, began: float, say: Say) -> None:
+        self._site = site
+        self._killer = killer
+        self._report = report
+        self._began = began
+        self._say = say
+        self._said = self._redelivered = time.monotonic()
+        self._redriven: dict[DealKey, float] = {}
 
-    try:
-        wait_until(all_active, "all deals active", within_s=deadline - time.monotonic(), every_s=2.0)
-    except TooLateError:
-        return False
-    return True
+    def work(self, within_s: float) -> None:
+        """Until all deals are active, or time is up: the checker says what is left."""
+        try:
+            wait_until(self._look, "all deals active", within_s=within_s, every_s=LOOK_EVERY_S)
+        except TooLateError:
+            return
+        self._report.seconds_to_all_active = time.monotonic() - self._began
 
+    def _look(self) -> bool:
+        self._site.running.engine.check_alive()
+        standing, now = self._site.standing(), time.monotonic()
+        active, unheard = standing[DealState.ACTIVE], self._site.deals - set().union(*standing.values())
+        if len(active) >= len(self._site.deals) * CALM_FROM:
+            self._killer.stop()
+        self._redrive(now)
+        if now - self._redelivered > AGAIN_AFTER_S:
+            self._redelivered = now
+            operations.deliver_again(self._site)
+            if unheard:
+                # An event of which the very receiver was killed, beyond its retries: the scheduled poll finds it.
+                self._site.poll_soon()
+        if now - self._said > SAY_EVERY_S:
+            self._said = now
+            self._say(
+                f"{now - self._began:.0f} s: {len(active)} of {len(self._site.deals)} active, "
+                f"{len(standing[DealState.RUNNING])} running, {len(standing[DealState.PARKED])} parked, "
+                f"{len(unheard)} not heard of; {self._killer.kills} workers killed, {self._report.redrives} redrives"
+            )
+        return active == self._site.deals
 
-def _state(key: DealKey) -> str | None:
-    head = ledger().deals.head(key)
-    return str(head["state"]) if head else None
+    def _redrive(self, now: float) -> None:
+        stuck = list(self._due(now))
+        self._report.causes.update(each.cause for each in stuck)
+        self._report.redrives += redrive(each.deal for each in stuck)
+        self._redriven |= dict.fromkeys((each.deal for each in stuck), now)
 
-
-def _judge(running: platform.Platform, sold: dict[DealKey, Decimal], report: Report) -> None:
-    """From what the vendors hold alone: one of each, with the amount that was sold."""
-    kinds = ("job", "salesOrder", "billingSchedule", "projectTask")
-    held = {kind: _records(running, "netsuite", kind) for kind in (*kinds, "customer")}
-    for kind in kinds:
-        counts = Counter(_opportunity(record) for record in held[kind])
-        for key in sold:
-            if counts[key.opportunity] > 1:
-                report.doubled.append(f"{kind} of {key}")
-            elif not counts[key.opportunity]:
-                report.lost.append(f"{kind} of {key}")
-    totals = {_opportunity(record): Decimal(str(record["total"])) for record in held["salesOrder"]}
-    report.lost += [f"amount of {key}" for key, amount in sold.items() if totals.get(key.opportunity) != amount]
-    names = Counter(record.get("companyName") for record in held["customer"])
-    report.doubled += [
-        f"customer {name}" for name, count in names.items() if count > 1 and str(name).startswith("Storm")
-    ]
-    titles = Counter(record["title"] for record in _records(running, "kantata", "workspaces"))
-    report.doubled += [
-        f"workspace {title}" for title, count in titles.items() if count > 1 and title.startswith("Storm")
-    ]
-
-
-def _records(running: platform.Platform, simulator: str, kind: str) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{running.simulator_url(simulator)}/__sim/records/{kind}", timeout=120)
-    found: list[dict[str, Any]] = answer.json()
-    return found
+    def _due(self, now: float) -> Iterator[Stuck]:
+        for each in parked():
+            before = self._redriven.get(each.deal)
+            if each.deal in self._site.deals and (before is None or now - before > AGAIN_AFTER_S):
+                yield each
 
 
-def _opportunity(record: dict[str, Any]) -> str:
-    """The opportunity in `<PREFIX>-<opportunity>-…`."""
-    parts = str(record.get("externalId", "")).split("-")
-    return parts[1] if len(parts) > 1 else ""
+def _not_as_sold(evidence: Evidence, sold: dict[DealKey, Decimal]) -> Iterator[str]:
+    """The checker holds the ERPs against the CRM; this holds the CRM against what was sold."""
+    stands = {sale.deal: sale.amount for sale in sales_of(evidence)}
+    for key, amount in sold.items():
+        if stands.get(str(key)) != amount:
+            yield f"{key}: sold for {amount}, the CRM says {stands.get(str(key))}"
 
 
 def play(deals: int, seed: int, every_s: float) -> int:
     """A storm over the platform of `make up`, told on the terminal; 1 where something was lost or doubled."""
     running = platform.up()
     platform.point_process_at(running)
-    report = rage(running, deals, seed=seed, every_s=every_s)
+    report = rage(running, deals, seed=seed, every_s=every_s, say=_told)
+    path = reports.write("storm", report.content())
     print(
         f"{report.deals} deals, {report.kills} workers killed, {report.redrives} redrives "
         f"({dict(report.causes)}), {report.seconds:.0f} s: {len(report.doubled)} doubled, {len(report.lost)} lost, "
-        f"{len(report.unsettled)} unsettled"
+        f"{len(report.unsettled)} unsettled; {path}"
     )
-    for name in (*report.doubled, *report.lost, *report.unsettled):
+    for name in (*report.doubled, *report.lost, *report.unsettled, *report.broken):
         print(f"  {name}")
     return 0 if report.is_clean else 1
+
+
+def _told(what: str) -> None:
+    print(what, flush=True)

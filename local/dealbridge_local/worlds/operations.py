@@ -20,7 +20,7 @@ def mend(operated: Operated, *, poll: bool = True) -> int:
         if poll:
             operated.poll()
             operated.settle()
-        letters = sum(_deliver_again(url) for url in operated.dead_letter_queues)
+        letters = deliver_again(operated)
         stuck = mendable(operated)
         redriven += redriving.redrive(stuck)
         operated.settle()
@@ -42,5 +42,8 @@ def causes(operated: Operated) -> list[str]:
     return sorted(f"{each.cause}: {each.message}" for each in parked)
 
 
-def _deliver_again(url: str) -> int:
-    return sum(1 for _ in redriving.redeliver(list(redriving.dead_letters(url)), url))
+def deliver_again(operated: Operated) -> int:
+    """Give every dead letter to whom it was for; how many."""
+    return sum(
+        1 for url in operated.dead_letter_queues for _ in redriving.redeliver(list(redriving.dead_letters(url)), url)
+    )

@@ -46,8 +46,8 @@ def gather(world: World) -> Evidence:
             if told["type"] != "DealChanged"
         ],
         unfinished=list(_unfinished(world)),
-        roles=_roles(),
-        erp_of=_erp_of(),
+        roles=roles(),
+        erp_of=erp_of(),
     )
 
 
@@ -105,14 +105,14 @@ def _time(world: World, moment: int) -> datetime:
 
 
 @cache
-def _roles() -> dict[str, str | None]:
+def roles() -> dict[str, str | None]:
     """Service line → the role asked for where the line names none: `mappings/service-lines.yaml`."""
     lines = yaml.safe_load((REPOSITORY / "mappings" / "service-lines.yaml").read_text())
     return {code: line.get("role") if line.get("staffed", True) else None for code, line in lines.items()}
 
 
 @cache
-def _erp_of() -> dict[str, str]:
+def erp_of() -> dict[str, str]:
     """Legal entity → its ERP: `mappings/legal-entities.yaml`."""
     entities = yaml.safe_load((REPOSITORY / "mappings" / "legal-entities.yaml").read_text())["entities"]
     return {code: entity["erp"] for code, entity in entities.items()}
