@@ -299,14 +299,18 @@ def wait_for_a_slot(acquire: Original, func: Any, config: Any) -> Any:
             slot, limit = acquire(func, config)
             left = give_up - time.monotonic()
             if limit != "account" or left <= 0:
+                if limit:
+                    _slot_freed.notify()  # The slot for which this one was woken is free for another.
                 return slot, limit
             _slot_freed.wait(left)
 
 
 def tell_who_waits(release: Original, key: Any) -> None:
+    """Wake the one that waits longest. A storm of events has a thousand waiting: to wake all of them for each slot is
+    more work for the engine than the invocations."""
     release(key)
     with _slot_freed:
-        _slot_freed.notify_all()
+        _slot_freed.notify()
 
 
 def retire_idle_workers(acquire: Original, *args: Any, **kwargs: Any) -> Any:
