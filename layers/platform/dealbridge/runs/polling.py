@@ -51,10 +51,11 @@ def poll(connection: str, pages: int = PAGES) -> int:
     for _ in range(pages):
         moment = now()
         changed = crm.changed_deals(cursor, moment)
+        deals = [(DealKey(crm=connection, opportunity=found), revision) for found, revision in changed.deals]
+        heads = ledger().deals.heads(deal for deal, _ in deals)
         hints = []
-        for opportunity, revision in changed.deals:
-            deal = DealKey(crm=connection, opportunity=opportunity)
-            head = ledger().deals.head(deal) or {}
+        for deal, revision in deals:
+            head = heads.get(deal, {})
             if head.get("revision") == revision and "lease_run" not in head:
                 continue  # what the last run has read, parked or not, our own status write included
             hints.append(
