@@ -1,6 +1,7 @@
 """Somebody who sells in HubSpot, through HubSpot's own API: for the demo, the tests and the bench."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,16 +13,20 @@ from dealbridge_local.salesforce_user import Sold
 OBJECTS = "/crm/objects/2026-09"
 _DEAL_TO_COMPANY, _DEAL_TO_CONTACT, _LINE_TO_DEAL, _CHILD_TO_PARENT = 5, 3, 20, 14
 """HubSpot-defined association types."""
+_AGAIN = 20
+"""So often, a second apart: the account's limit of calls is one of ten seconds (Usage guidelines, "Rate limits"), and
+others use it up too."""
 
 
 class HubSpotUser:
-    """A user of a HubSpot account, with a service key."""
+    """A user of a HubSpot account, with a service key. Over the network, a call that is one too many is made again."""
 
     def __init__(self, url: str, credentials: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> None:
         key = credentials["access_token"]
         self._http = httpx.Client(
             base_url=url, transport=transport, timeout=60, headers={"Authorization": f"Bearer {key}"}
         )
+        self._again = _AGAIN if transport is None else 0
 
     def close(self) -> None:
         self._http.close()
@@ -117,6 +122,11 @@ class HubSpotUser:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         answer = self._http.request(method, path, json=body)
+        for _ in range(self._again):
+            if answer.status_code != 429:
+                break
+            time.sleep(1.0)
+            answer = self._http.request(method, path, json=body)
         if not answer.is_success:
             raise RuntimeError(f"{method} {path}: HTTP {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None

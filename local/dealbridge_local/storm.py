@@ -226,7 +226,7 @@ class _Operator:
         if now - self._redelivered > AGAIN_AFTER_S:
             self._redelivered = now
             operations.deliver_again(self._site)
-            if unheard:
+            if unheard and not self._site.busy():
                 # An event of which the very receiver was killed, beyond its retries: the scheduled poll finds it.
                 self._site.poll_soon()
         if now - self._said > SAY_EVERY_S:

@@ -65,7 +65,7 @@ class Site:
 
         def settled() -> bool:
             nonlocal quiet
-            quiet = 0 if self._under_way() else quiet + 1
+            quiet = 0 if self.busy() else quiet + 1
             return quiet >= _QUIET_LOOKS
 
         try:
@@ -114,6 +114,10 @@ class Site:
         """State → deals, listed in few queries. One that moves on meanwhile may stand twice, and seldom nowhere."""
         return {state: self._listed(state) for state in (DealState.RUNNING, *DealState)}
 
+    def busy(self) -> bool:
+        """Whether a hint waits or one of these deals is worked on."""
+        return bool(self._messages(self.running.stack["DealQueueUrl"]) or self._executions())
+
     def unfinished(self) -> Iterator[str]:
         """Executions of these deals that still run, and messages of whomever."""
         for name in self._executions():
@@ -132,9 +136,6 @@ class Site:
 
     def _listed(self, state: DealState) -> set[DealKey]:
         return {DealKey.parse(head["deal"]) for head in ledger().deals.listed(state)} & self.deals
-
-    def _under_way(self) -> bool:
-        return bool(self._messages(self.running.stack["DealQueueUrl"]) or self._executions())
 
     def _executions(self) -> list[str]:
         """Executions that hold one of these deals and still run. A lease may outlive its execution."""
