@@ -48,6 +48,10 @@ class People:
         self.acts: list[str] = []
         self.refused = 0
 
+    def close(self) -> None:
+        for seller in self._sellers.values():
+            seller.close()
+
     def begin(self, until: float) -> None:
         """Put the deals into the CRM, and spread what people do over the seconds until then."""
         chance = self._chance

@@ -37,6 +37,8 @@ class Seller(Protocol):
 
     crm: str
 
+    def close(self) -> None: ...
+
     def open_account(self, name: str, country: str, registration: str, parent: str | None) -> str: ...
 
     def open_contact(self, account: str, first: str, last: str, email: str) -> str: ...
@@ -81,6 +83,9 @@ class SalesforceSeller:
 
     def __init__(self, stage: Stage) -> None:
         self._user = SalesforceUser(stage.origin(self.crm), stage.credentials(self.crm), stage.transport(self.crm))
+
+    def close(self) -> None:
+        self._user.close()
 
     def open_account(self, name: str, country: str, registration: str, parent: str | None) -> str:
         return self._user.create_account(name, parent=parent, BillingCountry=country, Tax_Registrations__c=registration)
@@ -158,6 +163,9 @@ class HubSpotSeller:
         self._user = HubSpotUser(stage.origin(self.crm), stage.credentials(self.crm), stage.transport(self.crm))
         self._amounts: dict[str, Decimal] = {}
         self._quantities: dict[str, Decimal] = {}
+
+    def close(self) -> None:
+        self._user.close()
 
     def open_account(self, name: str, country: str, registration: str, parent: str | None) -> str:
         return self._user.create_company(name, parent, country=country, tax_registrations=registration)
