@@ -14,7 +14,7 @@ from dealbridge.domain.deal import Deal
 from dealbridge.domain.hints import DealHint
 from dealbridge.domain.keys import Kind
 from dealbridge.errors import AccessError, ConfigurationError, TransientError
-from dealbridge.runs.polling import PAGES, poll, poll_all
+from dealbridge.runs.polling import LONG_HELD, PAGES, poll, poll_all
 from dealbridge.runs.starting import start_run
 from tests.builders import OPPORTUNITY, REPOSITORY, a_hint, a_won_deal
 from tests.integration.conftest import World
@@ -311,6 +311,39 @@ def test_a_deal_that_is_being_worked_on_is_hinted_all_the_same(world: World) -> 
     _run(world, deal)
     world.ledger.deals.claim(a_hint("e2", deal=deal.key), world.clock())
     assert poll("salesforce") == 1
+
+
+def test_a_deal_that_is_being_worked_on_is_hinted_once_for_each_revision(world: World) -> None:
+    """Polls look back further than they are apart: with work piled up, each would add a run to each deal."""
+    (deal,) = saved(world, 1)
+    _run(world, deal)
+    world.ledger.deals.claim(a_hint("e2", deal=deal.key), world.clock())
+
+    def polled_again() -> int:
+        world.ledger.cursors.move("salesforce", "0", world.clock())
+        return poll("salesforce")
+
+    assert polled_again() == 1
+    start_run(hints(world)[-1], world.clock())
+    assert polled_again() == 0
+    world.crm.save(a_won_deal("20000 EUR", opportunity=deal.key.opportunity))
+    assert polled_again() == 1
+    start_run(hints(world)[-1], world.clock())
+    world.clock.pass_by(seconds=LONG_HELD.total_seconds())
+    assert polled_again() == 1, "its run may be dead, and nobody may have noticed"
+
+
+def test_a_poll_of_what_was_read_meanwhile_begins_no_run(world: World) -> None:
+    (deal,) = saved(world, 1)
+    poll("salesforce")
+    (hint,) = hints(world)
+    _run(world, deal)
+    read = str(world.head(deal.key)["revision"])
+    start_run(hint.model_copy(update={"revision": read, "event_id": "late"}), world.clock())
+    head = world.head(deal.key)
+    assert (head["run_number"], "lease_run" in head) == (1, False)
+    (run,) = world.ledger.runs.of(deal.key)
+    assert [noted["event_id"] for noted in run["hints"]][-1] == "late"
 
 
 def test_the_scheduled_function_polls_every_crm(world: World) -> None:

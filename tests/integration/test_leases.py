@@ -103,7 +103,7 @@ def test_no_hint_is_lost_and_one_run_holds_the_deal(world: World, order: list[in
 @given(ORDERS)
 def test_two_deliveries_of_the_hint_that_began_a_run_are_one(world: World, order: list[int]) -> None:
     deal = a_deal()
-    found: list[RunTicket | Held] = []
+    found: list[RunTicket | Held | None] = []
 
     def come() -> None:
         found.append(world.ledger.deals.claim(a_hint("e1", deal=deal), world.clock()))

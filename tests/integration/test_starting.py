@@ -69,6 +69,8 @@ def test_a_hint_for_a_deal_at_work_waits(world: World) -> None:
     start(world, "e2")
     assert executions() == [f"salesforce-{OPPORTUNITY}-1"]
     assert [hint["event_id"] for hint in world.head(DEAL)["pending"]] == ["e2"]
+    start(world, "e2")
+    assert [hint["event_id"] for hint in world.head(DEAL)["pending"]] == ["e2"], "delivered twice, it waits once"
 
 
 def test_a_run_whose_execution_is_gone_is_taken_over_by_the_next_hint(world: World) -> None:

@@ -24,6 +24,8 @@ class DealHint(Model):
     occurred_at: Instant | None = None
     received_at: Instant
     correlation_id: str
+    revision: str | None = None
+    """Which revision of the deal it speaks of, where that is known: of a poll. Who has read that one needs no hint."""
 
 
 class ErpRecordChanged(Model):

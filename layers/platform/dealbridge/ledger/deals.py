@@ -98,10 +98,17 @@ class Deals:
         """Heads in this state, the last changed first; eventually consistent."""
         return self._table.by_state(f"DEALS#{state}", limit=limit)
 
-    def claim(self, hint: DealHint, now: datetime) -> RunTicket | Held:
-        """Hold the deal for a new run, or leave the hint with the run that holds it."""
+    def claim(self, hint: DealHint, now: datetime) -> RunTicket | Held | None:
+        """Hold the deal for a new run, or leave the hint with the run that holds it.
+
+        None where the last run has read the very revision that the hint speaks of: it is noted with that run.
+        """
         for _ in range(_TRIES):
             head = self.head(hint.deal) or {}
+            if "lease_run" not in head and hint.revision is not None and head.get("revision") == hint.revision:
+                last = Change(deal_pk(hint.deal), run_sk(int(head["run_number"])))
+                self._table.update(last.append(hints=[_noted(hint)]))
+                return None
             if "lease_run" in head:
                 held = self._leave(head, hint, now)
                 if held is not None:
@@ -170,8 +177,11 @@ class Deals:
     def _leave(self, head: Item, hint: DealHint, now: datetime) -> Held | None:
         run = str(head["lease_run"])
         ticket = self._ticket(hint.deal, head)
-        began = any(noted["event_id"] == hint.event_id for noted in head.get("lease_hints", []))
-        if not began:
+        began, waits = (
+            any(noted["event_id"] == hint.event_id for noted in head.get(where, []))
+            for where in ("lease_hints", "pending")
+        )
+        if not (began or waits):
             change = (
                 Change(deal_pk(hint.deal), "HEAD").append(pending=[_noted(hint)]).where("#lease_run = :run", run=run)
             )

@@ -7,11 +7,14 @@ from dealbridge import events
 from dealbridge.domain.hints import DealHint, HintSource
 from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.ledger import ledger
+from dealbridge.ledger.table import Item
 from dealbridge.steps import bulk_work, count, logger, now
 from dealbridge.wiring import wiring
 
 PAGES = 20
 """So many pages of changes are read in one go; the next poll goes on from there."""
+LONG_HELD = timedelta(minutes=10)
+"""A deal that was held for so long is hinted at anyway: who takes the hint looks whether the run is still alive."""
 CLOCKS = timedelta(seconds=2)
 """So far a CRM's clock may be from ours, and a second that it has rounded down."""
 
@@ -55,18 +58,16 @@ def poll(connection: str, pages: int = PAGES) -> int:
         heads = ledger().deals.heads(deal for deal, _ in deals)
         hints = []
         for deal, revision in deals:
-            head = heads.get(deal, {})
-            if head.get("revision") == revision and "lease_run" not in head:
-                continue  # what the last run has read, parked or not, our own status write included
-            hints.append(
-                DealHint(
-                    deal=deal,
-                    source=HintSource.POLL,
-                    event_id=f"poll-{revision}",
-                    received_at=moment,
-                    correlation_id=uuid4().hex,
-                )
+            hint = DealHint(
+                deal=deal,
+                source=HintSource.POLL,
+                event_id=f"poll-{revision}",
+                received_at=moment,
+                correlation_id=uuid4().hex,
+                revision=revision,
             )
+            if not _is_known(heads.get(deal, {}), hint):
+                hints.append(hint)
         events.publish([events.hint_entry(hint) for hint in hints])
         # Only now: a poll that dies before is repeated, and hints may well be given twice.
         cursors.move(connection, changed.cursor, moment)
@@ -75,3 +76,17 @@ def poll(connection: str, pages: int = PAGES) -> int:
             break
     count("DealsPolled", hinted, connection=connection)
     return hinted
+
+
+def _is_known(head: Item, hint: DealHint) -> bool:
+    """Whether the deal's last run has read this revision, parked or not, our own status write included; or the run that
+    holds the deal has the same hint already.
+
+    A poll finds a deal again and again for as long as it looks back. Where runs take longer than polls are apart, each
+    hint given again would be a further run, and those the reason why runs take long.
+    """
+    if "lease_run" not in head:
+        return head.get("revision") == hint.revision
+    given = [noted["event_id"] for noted in (*head.get("lease_hints", ()), *head.get("pending", ()))]
+    held_for = hint.received_at - datetime.fromisoformat(head["lease_at"])
+    return hint.event_id in given and held_for < LONG_HELD

@@ -18,11 +18,13 @@ SUSPICIOUS_AFTER = timedelta(seconds=15)
 
 
 def start_run(hint: DealHint, now: datetime) -> None:
-    """Begin a run for the deal, or leave the hint with the run that holds it.
+    """Begin a run for the deal, or leave the hint with the run that holds it, or that has read what it speaks of.
 
     Raises TransientError where that cannot be done now: the queue delivers the hint again.
     """
     claimed = ledger().deals.claim(hint, now)
+    if claimed is None:
+        return
     if isinstance(claimed, RunTicket):
         execute(claimed)
         count("RunsStarted", source=hint.source.value)
