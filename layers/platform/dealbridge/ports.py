@@ -54,6 +54,8 @@ class Write:
     """Our keys → the vendor's records."""
     known: ExternalRef | None = None
     """Where it stands as far as the ledger knows, with the parts that it was made of."""
+    tried: "Record | None" = None
+    """What an attempt of unknown outcome was to make, where that was another record: its parts may stand as well."""
 
     def ref_of(self, key: str) -> ExternalRef:
         """Where a record stands that this one points at. Raises RecordMissingError."""
@@ -84,8 +86,8 @@ class RecordTarget(Protocol):
     def find(self, write: Write) -> Found | None:
         """The record under our key, or None. Never concludes from an eventually consistent index.
 
-        A part that the ledger knows (`write.known`), that is no longer wanted and still stands, is part of what is
-        found.
+        A part that the ledger knows (`write.known`) or that may have been made (`write.tried`), that is no longer
+        wanted and still stands, is part of what is found, and stands in the `parts` of its ref.
         """
 
     def lag(self, kind: Kind) -> timedelta:

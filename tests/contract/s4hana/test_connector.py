@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -528,6 +528,17 @@ def test_a_project_header_changes_in_one_call(world: World) -> None:
     assert calls == ["POST ENTERPRISE_PROJECT_SRV;v=0002/$batch"]
     assert world.found(Kind.PROJECT, after, **PROJECT_CODES).record == after
     assert world.refs[ROLLOUT.key].parts.keys() == {BUILD.key, TRAIN.key}
+
+
+def test_a_task_of_a_lost_creation_that_nobody_wants_any_more_is_found_and_closed(world: World) -> None:
+    """The ledger knows no part of a project whose creation had no answer, only what was tried."""
+    activate(world, 4)
+    after = ROLLOUT.model_copy(update={"tasks": (BUILD,)})
+    write = replace(world.write(Kind.PROJECT, after, **PROJECT_CODES), tried=ROLLOUT)
+    found = world.erp.find(write)
+    assert {task.key for task in found.record.tasks} == {BUILD.key, TRAIN.key}
+    world.erp.update(write, found.ref, ())
+    assert world.erp.find(write).record == after
 
 
 def test_tasks_come_change_and_go(world: World) -> None:

@@ -92,6 +92,8 @@ class Operation(Model):
     changes: tuple[FieldChange, ...] = ()
     basis: str | None = None
     """The hash of what was applied when this was planned; of a shared record, which another deal may change since."""
+    tried: dict[str, Any] | None = None
+    """The record that an attempt of unknown outcome was to make, where it was another: parts of it may stand."""
 
     @property
     def shared(self) -> bool:

@@ -104,6 +104,8 @@ def _is_keyed(value: Any) -> bool:
 
 def _compared(operation: Operation, known: Applied | None, left: Operation | None) -> Operation:
     tried = field_changes(_without_time(left.record), _without_time(operation.record)) if left else []
+    if left and tried:
+        operation = operation.model_copy(update={"tried": left.record})
     if known is None or known.ref is None:
         return operation.model_copy(update={"changes": tuple(tried)})
     if known.withdrawn:

@@ -171,6 +171,7 @@ def _apply(command: ApplyStep, operation: Operation, refs: _Refs, mapping_versio
         codes=operation.codes,
         refs={identity.rsplit("/", 1)[1]: ref for identity, ref in needed.items()},
         known=intent.known.ref if intent.known else None,
+        tried=cast("Record", RECORD_TYPES[operation.kind].model_validate(operation.tried)) if operation.tried else None,
     )
     attempt = _Attempt(target, write, intent)
     if operation.action is Action.LOOK:

@@ -278,7 +278,10 @@ def _manages(held: Body, codes: Codes) -> str | None:
     return managers[0] if len(managers) == 1 else None
 
 
-def read_project(write: Write, wanted: Project, held: Body, codes: Codes) -> Project:
+def read_project(
+    write: Write, wanted: Project, held: Body, codes: Codes, parts: Mapping[str, str] | None = None
+) -> Project:
+    """`parts` are the elements that are ours, by task: one that is not wanted any more and is open is found, too."""
     elements = elements_of(held)
     customer = write.refs.get(wanted.customer_key)
     uuid = customer.parts.get("uuid") if customer else None
@@ -302,15 +305,15 @@ def read_project(write: Write, wanted: Project, held: Body, codes: Codes) -> Pro
                     for task in wanted.tasks
                     if (element := element_of(task, held, elements)) is not None
                 ),
-                *_left_open(write, wanted, elements),
+                *_left_open(write, wanted, elements, parts or {}),
             ),
         }
     )
 
 
-def _left_open(write: Write, wanted: Project, elements: Mapping[str, Body]) -> Iterator[Task]:
-    """Tasks that the ledger knows, that are no longer wanted, and whose elements are not blocked."""
-    known = {uuid: key for key, uuid in (write.known.parts if write.known else {}).items()}
+def _left_open(write: Write, wanted: Project, elements: Mapping[str, Body], parts: Mapping[str, str]) -> Iterator[Task]:
+    """Tasks that are no longer wanted, and whose elements are not blocked."""
+    known = {uuid: key for key, uuid in parts.items()}
     keys = {task.key for task in wanted.tasks}
     for number, element in elements.items():
         key = known.get(element["ProjectElementUUID"])

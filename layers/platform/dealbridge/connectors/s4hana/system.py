@@ -222,8 +222,11 @@ class S4Hana:
         if held is None:
             return None
         released = not self._options.release_projects or held["ProcessingStatus"] != _CREATED
-        ref = self._ref(Kind.PROJECT, held, mapping.parts_of(project, held, {}))
-        return Found(ref, mapping.read_project(write, project, held, codes), released)
+        tried = mapping.parts_of(write.tried, held, {}) if isinstance(write.tried, Project) else {}
+        parts = mapping.parts_of(project, held, {**(write.known.parts if write.known else {}), **tried})
+        return Found(
+            self._ref(Kind.PROJECT, held, parts), mapping.read_project(write, project, held, codes, parts), released
+        )
 
     def _create_project(self, write: Write, project: Project) -> ExternalRef:
         codes = self._codes(write)
