@@ -144,6 +144,7 @@ def record(path: Path) -> Baseline:
         if parked:
             raise AssertionError(f"the fault-free run parks: {parked}")
         touches = tuple(recording.touches)
+        world.rest()
         operations.mend(world)
         return Baseline(str(path), touches, _books(world))
 
@@ -173,6 +174,7 @@ def judge(case: Case, baseline: Baseline) -> Verdict:
         try:
             _activate(world, path)
             parked = tuple(operations.causes(world))
+            world.rest()
             operations.mend(world)
         except StalledError as error:
             return Verdict(case, (), (f"does not settle: {error}",))
@@ -215,6 +217,7 @@ class _OnlyTheWin(Mail):
 def _activate(world: World, path: Path) -> None:
     win = path.sell(world)
     world.settle()
+    world.rest()
     assert isinstance(world.mail, _OnlyTheWin)
     world.mail.open = True
     win()

@@ -208,6 +208,10 @@ class World:
             self._asynchronous += 1
             self.scheduler.after(delay, lambda: self._relayed(envelope))
 
+    def rest(self) -> None:
+        """Let a minute pass: HubSpot's search shows what has changed only seconds later."""
+        self.scheduler.run(self.scheduler.moment + 60_000_000)
+
     def poll(self) -> None:
         self.call_asynchronously("poll_crm", {})
 
