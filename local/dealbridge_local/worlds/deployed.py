@@ -176,8 +176,7 @@ class Outcome:
 def play(running: Platform, seed: int) -> Outcome:
     """Play one world on a platform at which this process points (`platform.point_process_at`)."""
     began = time.monotonic()
-    crms = random.Random(f"{seed}/crms").choice((CRMS[:1], CRMS[1:], CRMS))
-    theatre = Theatre(running, settles_within_s=90, name=f"{seed}-{time.time_ns():x}", crms=crms)
+    theatre = Theatre(running, settles_within_s=90, name=f"{seed}-{time.time_ns():x}")
     inspection = Inspection.begin(theatre)
     people, weather = People(theatre, str(seed)), Weather(theatre, str(seed))
     people.begin(LIVES.total_seconds())

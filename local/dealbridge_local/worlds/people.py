@@ -308,8 +308,8 @@ class People:
             pause = next(act)
         except StopIteration:
             return
-        except (RuntimeError, httpx.HTTPError) as error:
-            # The CRM refuses what a person asks of it, or does not answer; the person shrugs.
+        except (RuntimeError, httpx.HTTPError, json.JSONDecodeError) as error:
+            # The CRM refuses what a person asks of it, or does not answer, or cut off; the person shrugs.
             self.refused += 1
             self._say(f"refused: {str(error)[:200]}")
             return
