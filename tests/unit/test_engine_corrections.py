@@ -4,6 +4,7 @@ What a worker process does (error names, imports, layers) needs one, and is in t
 """
 
 import json
+import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterator
@@ -459,3 +460,19 @@ def test_a_worker_can_import_what_lambda_brings_and_nothing_else() -> None:
     names = {path.name for path in Path(brought).iterdir()}
     assert {"boto3", "botocore", "urllib3"} <= names
     assert not names & {"pydantic", "httpx", "dealbridge", "ministack"}
+
+
+def test_what_lambda_brings_is_found_again_after_the_environment_it_was_linked_from_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    *_, brought = lambda_import_path()
+    for link in Path(brought).iterdir():
+        link.unlink()
+        link.symlink_to(tmp_path / "removed" / link.name)
+    *_, again = lambda_import_path()
+    assert again == brought
+    assert all(link.exists() for link in Path(brought).iterdir())
+    monkeypatch.setattr(sys, "prefix", "/elsewhere/.venv")
+    *_, other = lambda_import_path()
+    assert other != brought

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc, stepfunctions
@@ -223,7 +225,9 @@ def lambda_import_path() -> list[str]:
 
 
 def _runtime_packages() -> Path:
-    folder = Path(tempfile.gettempdir()) / "lambda-runtime"
+    # A folder for each virtual environment: one that is removed takes nothing from the engines of another.
+    environment = hashlib.sha256(sys.prefix.encode()).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir()) / f"lambda-runtime-{environment}"
     folder.mkdir(parents=True, exist_ok=True)
     for name in _IN_THE_RUNTIME:
         spec = importlib.util.find_spec(name)
@@ -232,8 +236,11 @@ def _runtime_packages() -> Path:
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         link = folder / source.name
-        if not link.exists():
-            link.symlink_to(source)
+        if not link.is_symlink() or link.readlink() != source:
+            # Replaced in one stroke: other processes make the same links, and import through them.
+            new = folder / f"{source.name}.{uuid4().hex}"
+            new.symlink_to(source)
+            new.replace(link)
     return folder
 
 
