@@ -1,18 +1,20 @@
 """Lambda: functions in environments that live on, die, and run out of time; their calls are touches (boundaries.py)."""
 
 import json
+import os
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import httpx
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from dealbridge import wiring
+from dealbridge import aws, wiring
 from dealbridge.errors import DealbridgeError
 from dealbridge.wiring import Wiring
 from dealbridge_local.simulators.simulator import Simulator
@@ -21,6 +23,7 @@ from dealbridge_local.worlds.boundaries import Fate, History, Killed, Strike, Ti
 from dealbridge_local.worlds.cloud.dynamodb import refusal
 from dealbridge_local.worlds.cloud.seam import CloudCall
 from dealbridge_local.worlds.deployment import Deployment
+from dealbridge_local.worlds.processes import Process, Way
 from dealbridge_local.worlds.scheduler import Scheduler
 
 READ_SECONDS = 25.0
@@ -38,9 +41,13 @@ class Answer:
 
 @dataclass
 class Environment:
-    """One execution environment of a function: it runs one invocation at a time and keeps its connectors."""
+    """One execution environment of a function: it runs one invocation at a time and keeps its connectors.
+
+    It is a thread of the scheduler's, or has a process of its own.
+    """
 
     wiring: Wiring
+    process: Process | None = None
 
 
 @dataclass
@@ -96,14 +103,21 @@ class Functions:
     scheduler: Scheduler
     deployment: Deployment
     make_wiring: Callable[[], Wiring]
+    simulators: Mapping[str, Simulator]
+    """By connection."""
     fate: Fate
     tell: History
+    processes: bool = False
+    """Each environment is a process, and what kills it a SIGKILL."""
     idle: dict[str, list[Environment]] = field(default_factory=dict)
     invocations: int = 0
     touches: int = 0
     vendor_calls: list[VendorCall] = field(default_factory=list)
+    forked: list[Process] = field(default_factory=list)
     lasting: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Connection → faults that are still to meet its next calls."""
+    way: Way | None = None
+    """In an environment's process: to the world."""
 
     # Invocations
 
@@ -115,37 +129,86 @@ class Functions:
     def _run(self, name: str, given: str, reply: Callable[[Answer], None]) -> None:
         function = self.deployment.functions[name]
         environments = self.idle.setdefault(name, [])
-        environment = environments.pop() if environments else Environment(self.make_wiring())
+        environment = environments.pop() if environments else self._environment()
         self.invocations += 1
         deadline = self.scheduler.moment + round(function.timeout * 1_000_000)
         invocation = Invocation(name, self.invocations, deadline, environment)
         _current.set(invocation)
-        wiring.use(environment.wiring)
-        context = LambdaContext(name, f"request-{invocation.number}", lambda: self._remaining(invocation))
         self.tell(f"{name} #{invocation.number} begins")
         try:
-            answer = Answer(json.loads(json.dumps(function.handler(json.loads(given), context))))
+            if environment.process is None:
+                answer = self._work(name, invocation.number, deadline, given, environment)
+            else:
+                told = (name, invocation.number, deadline, given)
+                answer = environment.process.invoke(told, lambda: self.scheduler.moment, self._carry_out)
             environments.append(environment)
         except Killed:
             answer = Answer(error="Runtime.ExitError", cause=_cause("Runtime.ExitError", "signal: killed"))
         except TimedOut:
             message = f"Task timed out after {function.timeout:.2f} seconds"
             answer = Answer(error="Sandbox.Timedout", cause=_cause("Sandbox.Timedout", message))
-        except Exception as error:
-            name_of_class = type(error).__name__
-            trace = [] if isinstance(error, DealbridgeError) else traceback.format_tb(error.__traceback__)
-            answer = Answer(error=name_of_class, cause=_cause(name_of_class, str(error), trace))
-            environments.append(environment)
         self.tell(f"{name} #{invocation.number} ends {answer.error or ''}")
         self.scheduler.at(self.scheduler.moment, lambda: reply(answer))
 
-    def _remaining(self, invocation: Invocation) -> int:
-        return max(0, (invocation.deadline - self.scheduler.moment) // 1000)
+    def _work(self, name: str, number: int, deadline: int, given: str, environment: Environment) -> Answer:
+        """Run the handler, here."""
+        wiring.use(environment.wiring)
+        context = LambdaContext(name, f"request-{number}", lambda: self._remaining(deadline))
+        try:
+            return Answer(json.loads(json.dumps(self.deployment.functions[name].handler(json.loads(given), context))))
+        except Exception as error:
+            name_of_class = type(error).__name__
+            trace = [] if isinstance(error, DealbridgeError) else traceback.format_tb(error.__traceback__)
+            return Answer(error=name_of_class, cause=_cause(name_of_class, str(error), trace))
+
+    def _remaining(self, deadline: int) -> int:
+        return max(0, (deadline - self.scheduler.moment) // 1000)
+
+    # Environments that are processes
+
+    def _environment(self) -> Environment:
+        environment = Environment(self.make_wiring())
+        if self.processes:
+
+            def work(way: Way, told: tuple[str, int, int, str]) -> Answer:
+                if self.way is None:
+                    self.way = way
+                    # Two processes that went on with the same numbers would give the same ids.
+                    os.urandom = lambda size: bytes(way.ask(size))
+                return self._work(*told, environment)
+
+            environment.process = Process(work, partial(setattr, self.scheduler, "moment"))
+            self.forked.append(environment.process)
+        return environment
+
+    def _carry_out(self, call: Any) -> Any:
+        """What a process asks for, done as if its function ran here."""
+        match call:
+            case CloudCall(service, operation, request):
+                return getattr(aws.any_client(service), operation)(**request)
+            case (str(connection), httpx.Request() as request):
+                response = VendorTransport(connection, self).handle_request(request)
+                return response.status_code, response.headers.raw, response.content
+            case int(size):
+                return os.urandom(size)
+        raise AssertionError(call)
+
+    @property
+    def killed(self) -> int:
+        """So many processes have died so far."""
+        return sum(not process.lives for process in self.forked)
+
+    def end(self) -> None:
+        """Kill what has been forked."""
+        for process in self.forked:
+            process.kill()
 
     # Touches
 
     def cloud(self, call: CloudCall, perform: Callable[[], Any]) -> Any:
         """A call of AWS (`cloud.seam.Watch`). Outside an invocation it is just carried out."""
+        if self.way is not None:
+            return self.way.ask(call)
         invocation = _current.get()
         if invocation is None:
             return perform()
@@ -166,13 +229,14 @@ class Functions:
             raise ReadTimeoutError(endpoint_url=f"https://{call.service}.invalid")
         return answer
 
-    def vendor(
-        self, connection: str, simulator: Simulator, request: httpx.Request, inner: SimulatorTransport
-    ) -> httpx.Response:
+    def vendor(self, connection: str, request: httpx.Request, inner: SimulatorTransport) -> httpx.Response:
         """A call of a vendor, by the function that runs."""
+        if self.way is not None:
+            status_code, headers, content = self.way.ask((connection, request))
+            return httpx.Response(status_code, headers=headers, content=content)
         invocation = _current.get()
         assert invocation is not None, "only functions call vendors through the world's transport"
-        path = request.url.path
+        simulator, path = self.simulators[connection], request.url.path
         reads = only_reads(connection, request.method, path, request.content)
         began = self.scheduler.moment
         touch, strike = self._reached(
@@ -270,15 +334,15 @@ class Functions:
 class VendorTransport(httpx.BaseTransport):
     """Takes a connector's requests to its simulator, as touches of the function that makes them."""
 
-    def __init__(self, connection: str, simulator: Simulator, functions: Functions) -> None:
+    def __init__(self, connection: str, functions: Functions) -> None:
         self._connection = connection
-        self._simulator = simulator
         self._functions = functions
+        simulator = functions.simulators[connection]
         self._inner = SimulatorTransport({simulator.base_url: simulator}, functions.pause)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        return self._functions.vendor(self._connection, self._simulator, request, self._inner)
+        return self._functions.vendor(self._connection, request, self._inner)
 
 
 _SIGN_IN = re.compile(r"/(oauth2?|auth)/")

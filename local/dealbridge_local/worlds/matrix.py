@@ -68,9 +68,14 @@ class Path:
 
 @dataclass(frozen=True)
 class Case:
-    """One or more strikes, each with the touch it is aimed at."""
+    """One or more strikes, each with the touch it is aimed at: of a run whose functions are processes, or threads."""
 
     strikes: tuple[tuple[Touch, str], ...]
+    processes: bool
+
+    @property
+    def kills(self) -> int:
+        return sum(name in KILLS for _, name in self.strikes)
 
     def __str__(self) -> str:
         return " + ".join(f"{name} at {touch.function}: {touch.system} {touch.what}" for touch, name in self.strikes)
@@ -113,6 +118,7 @@ class Report:
             "vendor_calls": self.vendor_calls,
             "aws_writes": self.writes,
             "cases": len(self.verdicts),
+            "kills": sum(verdict.case.kills for verdict in self.verdicts),
             "by_themselves": sum(not verdict.parked for verdict in self.verdicts),
             "parked_first": dict(parked),
             "wrong": len(self.wrong),
@@ -126,6 +132,8 @@ class Baseline:
 
     path: str
     touches: tuple[Touch, ...]
+    touches_of_processes: tuple[Touch, ...]
+    """The same where each environment is a process, and reads the reference data for itself."""
     books: Books
 
     def vendor_calls(self) -> list[Touch]:
@@ -136,9 +144,16 @@ class Baseline:
 
 
 def record(path: Path) -> Baseline:
-    """Run once without faults."""
+    """Run without faults, with threads and with processes."""
+    (touches, books), (touches_of_processes, same) = (_recorded(path, processes) for processes in (False, True))
+    if found := differences(books, same):
+        raise AssertionError(f"processes end with other books than threads: {found}")
+    return Baseline(str(path), touches, touches_of_processes, books)
+
+
+def _recorded(path: Path, processes: bool) -> tuple[tuple[Touch, ...], Books]:
     recording = Recording()
-    with World(fate=recording, mail=_OnlyTheWin(), crms=(path.crm,)) as world:
+    with World(fate=recording, mail=_OnlyTheWin(), crms=(path.crm,), processes=processes) as world:
         _activate(world, path)
         parked = operations.causes(world)
         if parked:
@@ -146,31 +161,35 @@ def record(path: Path) -> Baseline:
         touches = tuple(recording.touches)
         world.rest()
         operations.mend(world)
-        return Baseline(str(path), touches, _books(world))
+        return touches, _books(world)
 
 
 def single_faults(baseline: Baseline) -> Iterator[Case]:
-    """Every vendor call with every fault, every vendor call and AWS write with a kill before and after it, and every
-    AWS write with what can happen to it."""
+    """Every vendor call with every fault, every AWS write with what can become of it, and a kill of the process before
+    and after each of both."""
     for touch in baseline.touches:
-        for name in _names(touch):
-            yield Case(((touch, name),))
+        for name in _faults(touch):
+            yield Case(((touch, name),), processes=False)
+    for touch in baseline.touches_of_processes:
+        for name in _kills(touch):
+            yield Case(((touch, name),), processes=True)
 
 
 def pairs(baseline: Baseline, seed: int, count: int) -> Iterator[Case]:
     """Pairs of strikes, drawn by the seed."""
     chance = random.Random(f"pairs/{seed}")
-    touches = [touch for touch in baseline.touches if touch.vendor or touch.writes]
+    touches = [touch for touch in baseline.touches_of_processes if touch.vendor or touch.writes]
     for _ in range(count):
         one, other = sorted(chance.sample(touches, 2), key=lambda touch: touch.number)
-        yield Case(tuple((touch, chance.choice(_names(touch))) for touch in (one, other)))
+        strikes = ((touch, chance.choice([*_faults(touch), *_kills(touch)])) for touch in (one, other))
+        yield Case(tuple(strikes), processes=True)
 
 
 def judge(case: Case, baseline: Baseline) -> Verdict:
     """Run a case, redrive what it parks, and compare."""
     fate = Aimed({touch.number: STRIKES[name] for touch, name in case.strikes})
     path = PATHS[baseline.path]
-    with World(fate=fate, mail=_OnlyTheWin(), crms=(path.crm,)) as world:
+    with World(fate=fate, mail=_OnlyTheWin(), crms=(path.crm,), processes=case.processes) as world:
         try:
             _activate(world, path)
             parked = tuple(operations.causes(world))
@@ -179,6 +198,8 @@ def judge(case: Case, baseline: Baseline) -> Verdict:
         except StalledError as error:
             return Verdict(case, (), (f"does not settle: {error}",))
         wrong = [] if fate.fallen else ["the strike did not fall"]
+        if world.functions.killed < case.kills:
+            wrong += [f"{world.functions.killed} processes have died, and not {case.kills}"]
         wrong += [f"parked without a cause: {cause}" for cause in parked if not cause.split(": ", 1)[0]]
         wrong += [f"still parked: {cause}" for cause in operations.causes(world)]
         wrong += differences(baseline.books, _books(world))
@@ -197,11 +218,15 @@ def run(cases: Iterable[Case], baseline: Baseline, workers: int | None = 1) -> R
 STRIKES: Mapping[str, Strike] = {**VENDOR, **KILLS, **CLOUD}
 
 
-def _names(touch: Touch) -> list[str]:
-    """What can fall on a touch. A write starts from what is newest: only a read can be stale."""
+def _faults(touch: Touch) -> list[str]:
+    """What can become of a call. A write starts from what is newest: only a read can be stale."""
     if touch.vendor:
-        return [name for name in (*VENDOR, *KILLS) if name != "stale read" or touch.reads]
-    return [*KILLS, *CLOUD] if touch.writes else []
+        return [name for name in VENDOR if name != "stale read" or touch.reads]
+    return [*CLOUD] if touch.writes else []
+
+
+def _kills(touch: Touch) -> list[str]:
+    return [*KILLS] if touch.vendor or touch.writes else []
 
 
 class _OnlyTheWin(Mail):

@@ -45,14 +45,14 @@ class Outcome:
         }
 
 
-def play(seed: int, *, keeps_history: bool = False) -> Outcome:
-    """Play one world."""
+def play(seed: int, *, keeps_history: bool = False, processes: bool = False) -> Outcome:
+    """Play one world; with processes its functions are killed by SIGKILL (`processes.py`)."""
     _leave_alone_what_stays()
     # A world lives for half a second and goes as a whole: looking for garbage within it is a tenth of its time.
     gc.collect()
     gc.disable()
     try:
-        return _play(seed, keeps_history=keeps_history)
+        return _play(seed, keeps_history, processes)
     finally:
         gc.enable()
 
@@ -64,14 +64,14 @@ def _leave_alone_what_stays() -> None:
     gc.freeze()
 
 
-def _play(seed: int, *, keeps_history: bool) -> Outcome:
+def _play(seed: int, keeps_history: bool, processes: bool) -> Outcome:
     began, name = perf_counter(), str(seed)
     chance = random.Random(f"{name}/size")
     small = chance.random() < SMALL
     lives = SMALL_LIVES if small else LIVES
     weather = Weather(name, round(lives / timedelta(microseconds=1)))
     crms = chance.choice((CRMS[:1], CRMS[1:]) if small else (CRMS[:1], CRMS[1:], CRMS))
-    with World(name, weather, weather, crms, keeps_history) as world:
+    with World(name, weather, weather, crms, keeps_history, processes) as world:
         weather.watch(world.scheduler)
         people = People(world, name, small=small)
         stalled: tuple[Broken, ...] = ()

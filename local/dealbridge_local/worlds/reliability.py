@@ -16,8 +16,9 @@ Written by `make soak` and `make storm` from what they measured; each part names
 
 A *boundary* is one call that a function makes: of a vendor, or of AWS. A *world* is the whole platform in one process:
 the deployed handlers, the deployed state machine and the simulators of all vendors, on a virtual clock, with AWS in
-memory (`local/dealbridge_local/worlds`). A kill ends the thread of a function in the middle of a call by an exception
-that no code of ours catches; on the deployed local engine (`make storm`) it is the SIGKILL of a worker process.
+memory (`local/dealbridge_local/worlds`). A kill is the SIGKILL of a process in the middle of a call: of the function's
+own in the fault matrix, of an engine's worker in the storm. In the seeded worlds, whose functions are threads because
+that is many times faster, it is an exception that no code of ours catches.
 
 The checker judges the outcome alone: the vendors' records against what the CRM says, with arithmetic of its own, and
 the ledger against itself (`local/dealbridge_local/worlds/checker`)."""
@@ -49,12 +50,13 @@ def _matrix(report: Mapping[str, Any]) -> Iterator[str]:
     yield "## The fault matrix"
     yield (
         "Every vendor call of a first activation with every fault that can meet it, every AWS write with what can "
-        "become of it, and a kill before and after each of both: one case each. The boundaries are found by recording "
-        "a fault-free run. What parks is redriven; then the vendors' records must be those of the fault-free run."
+        "become of it, and a SIGKILL before and after each of both: one case each. The boundaries are found by "
+        "recording a fault-free run. What parks is redriven; then the vendors' records must be those of the "
+        "fault-free run."
     )
     yield _made(report, "make soak SOAK='--only matrix'")
     yield _table(
-        ("", "boundaries", "vendor calls", "AWS writes", "cases", "by themselves", "redriven", "wrong", "seconds"),
+        ("", *(name.replace("_", " ").replace("aws", "AWS") for name in _COUNTS), "redriven", "wrong", "seconds"),
         [
             *(_of_matrix(each, each["path"]) for each in report["single"]),
             *(_of_matrix(each, f"{each['path']}, pairs by seed {report['seed']}") for each in report["pairs"]),
@@ -65,10 +67,12 @@ def _matrix(report: Mapping[str, Any]) -> Iterator[str]:
         yield "\n".join(f"- **{case['case']}**: {case['wrong'][0]}" for case in wrong)
 
 
+_COUNTS = ("boundaries", "vendor_calls", "aws_writes", "cases", "kills", "by_themselves")
+
+
 def _of_matrix(each: Mapping[str, Any], name: str) -> Sequence[object]:
     redriven = each["cases"] - each["by_themselves"]
-    counts = (each["boundaries"], each["vendor_calls"], each["aws_writes"], each["cases"], each["by_themselves"])
-    return (name, *counts, redriven, each["wrong"], round(each["seconds"]))
+    return (name, *(each[count] for count in _COUNTS), redriven, each["wrong"], round(each["seconds"]))
 
 
 def _soak(report: Mapping[str, Any]) -> Iterator[str]:

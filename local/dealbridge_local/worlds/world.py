@@ -89,6 +89,8 @@ class World:
     crms: tuple[str, ...] = CRMS
     """The CRMs that are connected."""
     keeps_history: bool = False
+    processes: bool = False
+    """Each environment of a function is a process of its own (processes.py)."""
     tells_twice: bool = True
     """The org relays a platform event of a won deal besides the change event."""
     history: list[str] = field(default_factory=list)
@@ -105,7 +107,9 @@ class World:
         self.deployment = deployment()
         self._make_vendors()
         self._make_cloud()
-        self.functions = Functions(self.scheduler, self.deployment, self._wiring, self.fate, self.tell)
+        self.functions = Functions(
+            self.scheduler, self.deployment, self._wiring, self.simulators, self.fate, self.tell, self.processes
+        )
         chance = random.Random(f"{self.seed}/executions")
         self.executions = Executions(
             self.scheduler, self.functions, self.deployment, chance, self._execution_ended_badly, self.tell
@@ -115,6 +119,7 @@ class World:
         clients = {name: Watched(name, client, self.functions.cloud) for name, client in self._clients.items()}
         chance = random.Random(f"{self.seed}/chance")
         self._stack.enter_context(surrounded(clients, self.scheduler.now, chance))
+        self._stack.callback(self.functions.end)
         self._stack.callback(self.scheduler.end)
         return self
 
@@ -323,7 +328,7 @@ class World:
             secret=self._secret,
             wire=lambda connection: replace(
                 deployed.wire(connection),
-                transport=VendorTransport(connection.id, self.simulators[connection.id], self.functions),
+                transport=VendorTransport(connection.id, self.functions),
             ),
         )
 
