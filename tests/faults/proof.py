@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seeds", type=int, default=20_000, help="how many worlds")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--pairs", type=int, default=1000, help="how many pairs of faults on each path")
+    parser.add_argument("--pairs", type=int, default=200, help="how many pairs of faults on each path")
     parser.add_argument("--workers", type=int, default=None, help="processes; one per processor unless given")
     options = parser.parse_args(arguments)
     fine = True
