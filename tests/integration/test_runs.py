@@ -489,6 +489,18 @@ def test_a_task_that_turns_out_to_stand_is_withdrawn(world: World) -> None:
     assert sorted(record.withdrawn for record in world.erp.of(Kind.TASK)) == [False, True]
 
 
+def test_what_is_refused_because_it_stands_is_still_looked_for(world: World) -> None:
+    """The look-up after a lost answer was behind, and the vendor refuses to make it twice."""
+    world.erp.refuses_duplicates = world.erp.blind = True
+    world.erp.trouble.plan("after", "create", Kind.TASK, TransientError("no answer", outcome_unknown=True), times=2)
+    deal = a_won_deal(lines=[a_line("100 EUR"), a_line("50 EUR", id="00k2", legal_entity="EMEA-UK")])
+    run(world, deal)
+    assert world.head(deal.key)["cause"] == "ConflictError"
+    world.erp.blind = False
+    assert run(world, a_won_deal(lines=[a_line("100 EUR")]))[-1] == ACTIVE
+    assert sorted(record.withdrawn for record in world.erp.of(Kind.TASK)) == [False, True]
+
+
 def test_a_contract_that_turns_out_to_stand_is_for_finance(world: World) -> None:
     deal = _an_attempt_of_unknown_outcome(world, Kind.CONTRACT, "after")
     run(world, a_won_deal(lines=[a_line("100 EUR")]))

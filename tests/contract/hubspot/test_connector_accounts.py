@@ -228,6 +228,7 @@ def test_a_webhook_of_a_company_asks_for_a_poll(line: Line, act: Callable[[Hub, 
     subscribe(hub, eventType="company.propertyChange", propertyName="tax_registrations")
     subscribe(hub, eventType="object.associationChange", objectTypeId="0-2")
     inbound(hub)
+    hub.clock.advance(seconds=1)
     act(hub, child, parent)
     hints = [hint for request in inbound(hub) for hint in line.crm.read_event(request)]
 

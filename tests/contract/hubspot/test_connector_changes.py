@@ -1,16 +1,18 @@
 """What changed, for the HubSpot connector: by search with its lag, by the Webhooks Journal, and by webhook."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from dealbridge.domain.hints import has_read
 from dealbridge.errors import AccessError, ThrottledError
 from dealbridge.ports import ChangedDeals, InboundEventError, InboundRequest
 from dealbridge_local.simulators.hubspot import Delivery
 
 from .conftest import Hub, Portal
-from .connected import Line, Tampering, status, won_deal
+from .connected import Line, Tampering, as_deal, eur, status, won_deal
 
 HOOK = "https://hooks.dealbridge.example/events/hubspot"
 
@@ -21,7 +23,8 @@ def sweep(line: Line, cursor: str | None) -> tuple[dict[str, str], str]:
     for _ in range(50):
         page: ChangedDeals = line.crm.changed_deals(cursor, line.hub.clock())
         found |= dict(page.deals)
-        assert [revision for _, revision in page.deals] == sorted(revision for _, revision in page.deals)
+        newest = [max(revision.split(" ")[:2]) for _, revision in page.deals]
+        assert newest == sorted(newest)
         cursor = page.cursor
         line.hub.clock.advance(seconds=1)
         if not page.more:
@@ -401,3 +404,43 @@ def test_a_merge_speaks_of_the_new_id(line: Line) -> None:
     named = {hint.opportunity for hint in line.crm.read_event(request)}
     (survivor,) = [each["id"] for each in hub.get("deals")["results"]]
     assert named == {first, second, survivor}
+
+
+def test_what_is_changed_while_a_deal_is_read_is_news_for_the_next_poll(hub: Hub) -> None:
+    """Deal and lines are two calls: the deal as before, the lines as they are now."""
+    deal_id = won_deal(hub)
+    (line_id,) = [each["id"] for each in hub.get("line_items")["results"]]
+    hub.clock.advance(seconds=60)
+
+    def reprice() -> None:
+        hub.update("deals", deal_id, amount="1600")
+        hub.clock.advance(seconds=1)
+        hub.update("line_items", line_id, price="160")
+
+    line = Line(hub, Tampering(hub, "line_items/batch/read", reprice))
+    torn = line.crm.read_deal(deal_id)
+    assert (as_deal(torn).amount, as_deal(torn).lines[0].rate) == (eur("1500"), Decimal(160))
+    assert_news(line, deal_id, torn.revision)
+
+
+def test_a_line_that_is_added_while_our_status_is_written_is_news_for_the_next_poll(hub: Hub) -> None:
+    deal_id = won_deal(hub)
+    hub.clock.advance(seconds=60)
+    read = Line(hub).crm.read_deal(deal_id)
+
+    def add() -> None:
+        hub.line(deal_id)
+        hub.update("deals", deal_id, amount="3000")
+        hub.clock.advance(seconds=1)
+
+    line = Line(hub, Tampering(hub, "line_items/batch/read", add))
+    ref = line.crm.write_status(deal_id, status(), read.revision)
+    assert_news(line, deal_id, ref.version)
+
+
+def assert_news(line: Line, deal_id: str, revision: str | None) -> None:
+    """What a poll tells is more than who has read that revision knows; who reads the deal now knows it."""
+    line.hub.clock.advance(seconds=60)
+    found, _ = sweep(line, None)
+    assert not has_read(revision, found[deal_id])
+    assert has_read(line.crm.read_deal(deal_id).revision, found[deal_id])

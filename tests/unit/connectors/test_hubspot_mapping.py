@@ -317,27 +317,37 @@ def test_pages_go_on_by_time_and_the_next_sweep_looks_back() -> None:
     assert deals.next_sweep(later, hour) == Cursor(since="2026-11-23T17:00:00.000Z")
 
 
-def test_a_revision_has_the_newest_change_of_deal_or_lines() -> None:
+def test_a_revision_tells_the_change_of_the_deal_from_those_of_its_lines() -> None:
     deal, older, newer = _modified(5, 1, 9)
-    assert mapping.changed_at(deal, [older]) == "2026-11-23T18:05:00.000Z"
-    assert mapping.changed_at(deal, [older, newer]) == "2026-11-23T18:09:00.000Z"
+    assert mapping.newest([older, deal]) == "2026-11-23T18:05:00.000Z"
+    assert mapping.newest([older, newer]) == "2026-11-23T18:09:00.000Z"
+    assert mapping.newest([]) == ""
     for told in ("2026-11-23T18:05:00Z", "2026-11-23T19:05:00+01:00", "1795457100000", 1795457100000):
-        assert mapping.changed_at({"properties": {records.MODIFIED: told}}) == "2026-11-23T18:05:00.000Z"
-    assert mapping.revision("2026-11-23T18:05:00.000Z", [], ["name"]) == "2026-11-23T18:05:00.000Z"
+        assert mapping.modified_at({"properties": {records.MODIFIED: told}}) == "2026-11-23T18:05:00.000Z"
+    assert mapping.revision("t1", "t2", [], ["name"]) == "t1 t2"
+    assert mapping.revision("t1", "", [], ["name"]) == "t1 -"
+
+
+@pytest.mark.parametrize(
+    ("own", "lines", "newer"),
+    [("t1", "t2", False), ("t0", "", False), ("t2", "t2", True), ("t1", "t3", True), ("t0", "t3", True)],
+)
+def test_what_is_newer_than_a_revision_is_the_deals_or_a_lines(own: str, lines: str, newer: bool) -> None:
+    assert mapping.is_newer(own, lines, "t1 t2 hash") is newer
+    assert mapping.is_newer("t1", "t2", "t1 -")
 
 
 def test_a_revision_has_what_is_read_of_the_companies_and_not_when_they_were_touched() -> None:
     def of(*companies: tuple[str, dict[str, str | None]]) -> str:
         accounts = [{"id": each, "properties": properties} for each, properties in companies]
-        return mapping.revision("t", accounts, ["name", "phone"])
+        return mapping.revision("t", "l", accounts, ["name", "phone"])
 
     acme: dict[str, str | None] = {"name": "Acme", "phone": None}
     group: dict[str, str | None] = {"name": "Group"}
     told = of(("1", acme), ("2", group))
     assert told == of(("1", {"name": "Acme", "phone": "", records.MODIFIED: "later"}), ("2", group))
     assert len({told, of(("1", acme)), of(("1", acme), ("3", group)), of(("1", {**acme, "phone": "1"}))}) == 4
-    assert (mapping.changed_of(told), mapping.moved(told, "u")) == ("t", "u" + told[1:])
-    assert (mapping.changed_of("t"), mapping.moved("t", "u")) == ("t", "u")
+    assert mapping.moved(told, "u") == "u" + told[1:]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,22 @@ class DealHint(Model):
     """Which revision of the deal it speaks of, where that is known: of a poll. Who has read that one needs no hint."""
 
 
+NOT_TOLD = "-"
+"""A part of a revision that who tells of it does not know."""
+
+
+def has_read(revision: str | None, told: str) -> bool:
+    """Whether who has read a revision knows what a hint tells of.
+
+    A revision is a CRM's own; where what it is made of changes each for itself, it has parts, with spaces between, and
+    what is told may lack some of them.
+    """
+    if revision is None:
+        return False
+    read, said = revision.split(" "), told.split(" ")
+    return len(read) == len(said) and all(part in (NOT_TOLD, known) for known, part in zip(read, said, strict=True))
+
+
 class ErpRecordChanged(Model):
     """Something happened to a record of an ERP or PSA: read it to know what. Told once per event of the sender."""
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from dealbridge.domain.findings import Finding
-from dealbridge.domain.hints import DealHint
+from dealbridge.domain.hints import DealHint, has_read
 from dealbridge.domain.keys import DealKey
 from dealbridge.errors import LeaseLostError, TransientError
 from dealbridge.ledger import audit
@@ -105,7 +105,7 @@ class Deals:
         """
         for _ in range(_TRIES):
             head = self.head(hint.deal) or {}
-            if "lease_run" not in head and hint.revision is not None and head.get("revision") == hint.revision:
+            if "lease_run" not in head and hint.revision is not None and has_read(head.get("revision"), hint.revision):
                 last = Change(deal_pk(hint.deal), run_sk(int(head["run_number"])))
                 self._table.update(last.append(hints=[_noted(hint)]))
                 return None

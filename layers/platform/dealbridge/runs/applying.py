@@ -235,7 +235,12 @@ class _Attempt:
             found = self.look()
             # Found, it stays unsettled until it is settled: dropped, nobody would know that it stands.
             self.unsettled = found is not None
-            return self._after_reading_back(found)
+            try:
+                return self._after_reading_back(found)
+            except ConflictError:
+                # Refused because it stands already: what was read back was behind.
+                self.unsettled = True
+                raise
         if operation.action is Action.WITHDRAW:
             if known is None or known.ref is None:
                 raise RecordMissingError(f"{operation.identity}: nothing to withdraw", connection=operation.connection)

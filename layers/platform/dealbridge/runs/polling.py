@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from dealbridge import events
-from dealbridge.domain.hints import DealHint, HintSource
+from dealbridge.domain.hints import DealHint, HintSource, has_read
 from dealbridge.domain.keys import DealKey
 from dealbridge.ledger.ledger import ledger
 from dealbridge.ledger.table import Item
@@ -86,7 +86,7 @@ def _is_known(head: Item, hint: DealHint) -> bool:
     hint given again would be a further run, and those the reason why runs take long.
     """
     if "lease_run" not in head:
-        return head.get("revision") == hint.revision
+        return hint.revision is not None and has_read(head.get("revision"), hint.revision)
     given = [noted["event_id"] for noted in (*head.get("lease_hints", ()), *head.get("pending", ()))]
     held_for = hint.received_at - datetime.fromisoformat(head["lease_at"])
     return hint.event_id in given and held_for < LONG_HELD

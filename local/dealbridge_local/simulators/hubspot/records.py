@@ -307,6 +307,9 @@ class Records:
         changed = {name: value for name, value in after.items() if value != before.get(name, "")}
         if not changed:
             return record
+        if iso(now) <= record.get("updatedAt", ""):
+            # Readers tell versions of a record apart by its time: no two changes of one have the same.
+            now = datetime.fromisoformat(record["updatedAt"]) + timedelta(milliseconds=1)
         if kind.modified not in changed:
             changed[kind.modified] = after[kind.modified] = iso(now)
         after = {name: value for name, value in after.items() if value != ""}

@@ -24,6 +24,7 @@ from dealbridge.connectors.hubspot.records import (
 )
 from dealbridge.domain.engagement import EngagementStatus
 from dealbridge.domain.findings import Finding
+from dealbridge.domain.hints import NOT_TOLD
 from dealbridge.domain.model import content_hash
 from dealbridge.errors import RejectedError
 from dealbridge.ports import InboundEventError, InboundHint
@@ -117,32 +118,36 @@ def parent_of(company: Mapping[str, Any]) -> str | None:
     return str(parent) if parent else None
 
 
-def changed_at(deal: Mapping[str, Any], lines: Iterable[Mapping[str, Any]] = ()) -> str:
-    """When the deal or one of its lines was last changed. A changed line does not touch its deal in HubSpot."""
-    return max(modified_at(each) for each in (deal, *lines))
+def newest(records: Iterable[Mapping[str, Any]]) -> str:
+    """When the last changed one of these was changed; "" of none."""
+    return max((modified_at(each) for each in records), default="")
 
 
-def revision(changed: str, accounts: Sequence[Mapping[str, Any]], names: Iterable[str]) -> str:
-    """When the deal or a line was last changed, and a hash of what is read (`names`) of its company and the parents.
+def revision(own: str, lines: str, accounts: Sequence[Mapping[str, Any]], names: Iterable[str]) -> str:
+    """When the deal was last changed, when one of its lines was (a changed line does not touch its deal in HubSpot; "":
+    not known), and a hash of what is read (`names`) of its company and the parents.
 
-    The companies' content tells and not their time of change: HubSpot touches a company for each call, mail and deal
-    that is logged with it, and that must not bring up every deal.
+    Two times and not the later one: deal and lines are read one after the other, and what is changed between is told
+    by either. The companies' content tells and not their time of change: HubSpot touches a company for each call, mail
+    and deal that is logged with it, and that must not bring up every deal.
     """
-    if not accounts:
-        return changed
-    read = [[str(each["id"]), {name: each["properties"].get(name) or None for name in names}] for each in accounts]
-    return f"{changed} {content_hash(read)[:16]}"
+    parts = [own, lines or NOT_TOLD]
+    if accounts:
+        read = [[str(each["id"]), {name: each["properties"].get(name) or None for name in names}] for each in accounts]
+        parts.append(content_hash(read)[:16])
+    return " ".join(parts)
 
 
-def changed_of(revision: str) -> str:
-    """The time in a revision."""
-    return revision.partition(" ")[0]
+def is_newer(own: str, lines: str, revision: str) -> bool:
+    """Whether the deal or its lines have changed since a revision."""
+    own_read, lines_read, *_ = [*revision.split(" "), NOT_TOLD]
+    return own > own_read or lines > ("" if lines_read == NOT_TOLD else lines_read)
 
 
-def moved(revision: str, changed: str) -> str:
-    """A revision after our own write: at another time, with the companies as they were read."""
-    _, space, accounts = revision.partition(" ")
-    return f"{changed}{space}{accounts}"
+def moved(revision: str, own: str) -> str:
+    """A revision after our own write: the deal at another time, lines and companies as they were read."""
+    _, *rest = revision.split(" ")
+    return " ".join([own, *rest])
 
 
 def modified_at(record: Mapping[str, Any]) -> str:

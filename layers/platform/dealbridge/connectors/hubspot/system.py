@@ -62,10 +62,11 @@ class HubSpot:
             self._options.milestones_property,
             self._options.portal_time_zone,
         )
-        return CrmDeal(opportunity, self._revision(mapping.changed_at(deal, lines), accounts), document)
+        revision = self._revision(mapping.modified_at(deal), mapping.newest(lines), accounts)
+        return CrmDeal(opportunity, revision, document)
 
-    def _revision(self, changed: str, accounts: Sequence[Mapping[str, Any]]) -> str:
-        return mapping.revision(changed, accounts, sorted(self._names(COMPANIES)))
+    def _revision(self, own: str, lines: str, accounts: Sequence[Mapping[str, Any]]) -> str:
+        return mapping.revision(own, lines, accounts, sorted(self._names(COMPANIES)))
 
     def _line_ids(self, deal: Record) -> list[str]:
         """All line items of a deal: only a page of ids comes with the deal, a batch call brings 500 at a time."""
@@ -115,9 +116,10 @@ class HubSpot:
             # The offset is past the three days that the journal goes back.
             gap = mapping.earlier(since.since, timedelta(minutes=self._options.overlap_minutes))
             return self._bridged(Cursor(since=gap), now)
-        changed = self._once_won(sorted(page.deals))
-        _merge(changed, self._changed_by_lines(self._deals_of_lines(page.lines)))
-        _merge(changed, self._changed_by_companies(sorted(page.companies)))
+        newest = dict.fromkeys(page.deals, "")
+        _merge(newest, self._deals_of_lines(page.lines))
+        _merge(newest, self._deals_of_companies(sorted(page.companies)))
+        changed = self._changed(newest)
         following = Cursor(since=instant(now), offset=page.offset or since.offset)
         return ChangedDeals(self._revisions(changed), str(following), page.more)
 
@@ -139,13 +141,13 @@ class HubSpot:
             return self._searched_related(cursor, now)
         won = records.once_won(self._options.status_fields.get("status"))
         page, more = self._search(DEALS, cursor.page_body(won))
-        changed = {str(each["id"]): mapping.modified_at(each) for each in page}
         newest = dict(cursor.newest)
-        for deal in changed:
-            changed[deal] = max(changed[deal], newest.pop(deal, ""))
+        changed = {
+            deal: (mapping.modified_at(each), newest.pop(deal, "")) for each in page for deal in [str(each["id"])]
+        }
         if more:
             return ChangedDeals(self._revisions(changed), str(cursor.onward(page, newest, now)), more=True)
-        changed |= self._changed_by_lines(newest)
+        changed |= self._changed(newest)
         overlap = timedelta(minutes=self._options.overlap_minutes)
         return ChangedDeals(self._revisions(changed), str(cursor.next_sweep(now, overlap)))
 
@@ -154,10 +156,10 @@ class HubSpot:
         page, more = self._search(cursor.kind, cursor.page_body())
         touched = {str(each["id"]): mapping.modified_at(each) for each in page}
         newest, companies = dict(cursor.newest), cursor.kind == COMPANIES
-        _merge(newest, self._changed_by_companies(list(touched)) if companies else self._deals_of_lines(touched))
-        given: dict[str, str] = {}
+        _merge(newest, self._deals_of_companies(list(touched)) if companies else self._deals_of_lines(touched))
+        given: dict[str, tuple[str, str]] = {}
         if len(newest) > records.DEALS_KEPT:
-            given, newest = self._changed_by_lines(newest), {}
+            given, newest = self._changed(newest), {}
         following = LINE_ITEMS if companies else DEALS
         then = cursor.onward(page, newest, now) if more else cursor.to(following, newest, now)
         return ChangedDeals(self._revisions(given), str(then), more=True)
@@ -169,12 +171,13 @@ class HubSpot:
             _merge(newest, {deal: modified[line]})
         return newest
 
-    def _changed_by_lines(self, newest: Mapping[str, str]) -> dict[str, str]:
-        """The won or once won ones among these deals, with the newest time of change, their own or their lines'."""
-        return {deal: max(own, newest[deal]) for deal, own in self._once_won(list(newest)).items()}
+    def _changed(self, newest: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """The won or once won ones among these deals, with the times of change of the deal and of its lines."""
+        return {deal: (own, newest[deal]) for deal, own in self._once_won(sorted(newest)).items()}
 
-    def _changed_by_companies(self, companies: Sequence[str]) -> dict[str, str]:
-        """The won or once won deals of these companies and of all below them, with the newest time of change."""
+    def _deals_of_companies(self, companies: Sequence[str]) -> dict[str, str]:
+        """Deal → the newest time of change of its lines, of the won or once won deals of these companies and of all
+        below them. Without lines: ""."""
         family, level = dict.fromkeys(companies), list(companies)
         while level:
             below = [
@@ -185,22 +188,26 @@ class HubSpot:
             level = [each for each in dict.fromkeys(below) if each not in family]
             family |= dict.fromkeys(level)
         deals = dict.fromkeys(deal for _, deal in self._pairs(COMPANIES, DEALS, list(family)))
-        changed = self._once_won(list(deals))
+        newest = dict.fromkeys(self._once_won(list(deals)), "")
         # None of these needs to have changed itself: its newest line is not among those that a sweep finds.
-        of_line = {line: deal for deal, line in self._pairs(DEALS, LINE_ITEMS, list(changed))}
+        of_line = {line: deal for deal, line in self._pairs(DEALS, LINE_ITEMS, list(newest))}
         for line in self._batch(LINE_ITEMS, list(of_line), [records.MODIFIED]):
-            _merge(changed, {of_line[str(line["id"])]: mapping.modified_at(line)})
-        return changed
+            _merge(newest, {of_line[str(line["id"])]: mapping.modified_at(line)})
+        return newest
 
-    def _revisions(self, changed: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Deals with their revisions, the oldest first, from their times of change: their companies are looked up."""
+    def _revisions(self, changed: Mapping[str, tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Deals with their revisions, the oldest first, from the times of change of the deals and of their lines, where
+        those are known; their companies are looked up."""
         companies: dict[str, dict[str, bool]] = {}
         for deal, company, types in self._associations(DEALS, COMPANIES, list(changed)):
             companies.setdefault(deal, {})[company] = records.marks_primary(types)
         primary = {deal: records.chosen(of_deal) for deal, of_deal in companies.items()}
         held = self._trees(company for company in primary.values() if company)
-        given = {deal: self._revision(at, mapping.lineage(primary.get(deal), held)) for deal, at in changed.items()}
-        return tuple(sorted(given.items(), key=lambda each: each[1]))
+        oldest_first = sorted(changed.items(), key=lambda each: max(each[1]))
+        return tuple(
+            (deal, self._revision(own, lines, mapping.lineage(primary.get(deal), held)))
+            for deal, (own, lines) in oldest_first
+        )
 
     def _once_won(self, deals: Sequence[str]) -> dict[str, str]:
         """Those of these deals that are won or were carried over, with their time of change, from the records."""
@@ -225,26 +232,27 @@ class HubSpot:
 
         A deal that does not have our key yet gets it with its first status, by its id: an upsert would make a new deal.
         HubSpot has no condition for a write and does not tell what stood before, so that is looked up first. A change
-        in the moment between that look and our write is told by its webhook only.
+        of the deal itself in the moment between that look and our write is told by its webhook only.
         """
         names = [records.MODIFIED, *([self._key] if self._key else [])]
         params = {"properties": ",".join(names), "associations": f"{COMPANIES},{LINE_ITEMS}"}
         deal = self._record(self._api.call("GET", self._path("objects", DEALS, opportunity), params=params))
-        before = mapping.changed_at(deal, self._batch(LINE_ITEMS, self._line_ids(deal), [records.MODIFIED]))
-        read = read_revision or self._revision(before, self._lineage(records.primary_company(deal)))
+        own = mapping.modified_at(deal)
+        lines = mapping.newest(self._batch(LINE_ITEMS, self._line_ids(deal), [records.MODIFIED]))
+        read = read_revision or self._revision(own, lines, self._lineage(records.primary_company(deal)))
         key, values = status_key(opportunity), mapping.status_properties(status, self._options.status_fields)
         if self._key and deal["properties"].get(self._key) == key:
             stood = self._upsert(opportunity, self._key, key, values)
         else:
             body = {"properties": {**values, **({self._key: key} if self._key else {})}}
             stood = self._record(self._api.call("PATCH", self._path("objects", DEALS, opportunity), body=body))
-        theirs = before > mapping.changed_of(read)
+        theirs = mapping.is_newer(own, lines, read)
         return ExternalRef(
             connection=self._id,
             type="deal",
             id=str(stood["id"]),
             url=stood.get("url"),
-            version=read if theirs else mapping.moved(read, max(before, mapping.changed_at(stood))),
+            version=read if theirs else mapping.moved(read, mapping.modified_at(stood)),
         )
 
     @property
