@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from statistics import median
 from typing import Any
 
 from bench import cold_start, deals
@@ -31,7 +32,7 @@ FROM_SOURCE = "sync_contract"
 
 @dataclass
 class ColdStart:
-    """One function, in milliseconds of processor time; the least of all rounds, for the rest is other people's."""
+    """One function, in milliseconds of processor time."""
 
     function: str
     import_ms: float
@@ -39,7 +40,7 @@ class ColdStart:
     """What the first invocation takes beyond the second: connectors, AWS clients, reference data, secrets."""
     warm_ms: float
     over_boto3: float
-    """The import, over that of boto3 with a DynamoDB client in the same run."""
+    """The import, over that of boto3 with a DynamoDB client right before it."""
     all_over_boto3: float
     """The same with what the first invocation imports and makes."""
     calls: Mapping[str, int]
@@ -101,14 +102,15 @@ def measure(deployed: Deployed, times: int) -> Cold:
     shutil.copytree(REPOSITORY / "functions", ROOM / "functions", ignore=shutil.ignore_patterns("__pycache__"))
     from_source = min(_Fresh(FROM_SOURCE, "source").import_ms() for _ in range(times))
     walks = [_walk(deployed) for _ in range(1 + times)]
-    # In turns, and each as often: whatever else the machine does then falls on all alike. The least of four rounds was
-    # still a third too much for some, on a machine that others use too.
-    imports = {name: _Fresh(name) for name in ("boto3", *sorted(walks[0]))}
-    rounds = [{name: fresh.import_ms() for name, fresh in imports.items()} for _ in range(6 * times)]
-    least = {name: min(each[name] for each in rounds) for name in imports}
-    bare = least.pop("boto3")
+    boto3, imports = _Fresh("boto3"), {name: _Fresh(name) for name in sorted(walks[0])}
+    # boto3 right before each function, and the median: a processor that others use too is a third slower for seconds on
+    # end, and the least of a few rounds catches one of the two in such seconds and not the other.
+    rounds = [
+        {name: (boto3.import_ms(), fresh.import_ms()) for name, fresh in imports.items()} for _ in range(4 * times)
+    ]
+    bare = median(bare for each in rounds for bare, _ in each.values())
     starts = [
-        _cold_start(name, imported, [walk[name] for walk in walks], bare) for name, imported in sorted(least.items())
+        _cold_start(name, [each[name] for each in rounds], [walk[name] for walk in walks], bare) for name in imports
     ]
     return Cold(bare, starts, from_source, [_layer(name) for name in LAYERS])
 
@@ -203,7 +205,10 @@ def _relayed(deployed: Deployed, deal: str) -> dict[str, Any]:
     return {"id": "bench", "source": source, "detail-type": "OpportunityChangeEvent", "detail": detail}
 
 
-def _cold_start(function: str, imported: float, results: Sequence[Mapping[str, Any]], bare: float) -> ColdStart:
+def _cold_start(
+    function: str, imports: Sequence[tuple[float, float]], results: Sequence[Mapping[str, Any]], bare: float
+) -> ColdStart:
+    imported, over_boto3 = median(own for _, own in imports), median(own / before for before, own in imports)
     warm = min(result["second_cpu_ms"] for result in results)
     lazy = min(result["first_cpu_ms"] for result in results) - warm
     first, second = results[-1]["first_calls"], results[-1]["second_calls"]
@@ -213,8 +218,8 @@ def _cold_start(function: str, imported: float, results: Sequence[Mapping[str, A
         imported,
         lazy,
         warm,
-        imported / bare,
-        (imported + lazy) / bare,
+        over_boto3,
+        over_boto3 + lazy / bare,
         {k: v for k, v in only_cold.items() if v},
     )
 
