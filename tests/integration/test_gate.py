@@ -262,6 +262,14 @@ def test_bulk_work_leaves_the_last_slot_alone(vendor: Vendor) -> None:
     Instance(vendor).run()
 
 
+def test_nobody_waits_behind_work_that_can_wait(vendor: Vendor) -> None:
+    for _ in range(5):
+        Instance(vendor).begin().call()
+    bulk = [refused(lambda: Instance(vendor).run(bulk=True)).retry_after or 0 for _ in range(40)]
+    assert all(0.2 < after - before < 0.3 for before, after in pairwise(bulk))  # one of four slots comes free
+    assert (refused(Instance(vendor).run).retry_after or 0) < 0.5
+
+
 def test_an_invocation_that_goes_on_beyond_its_lease_takes_a_new_one(vendor: Vendor, passing: Clock) -> None:
     one = Limits(concurrent_requests=1)
     invocation = Instance(vendor, one).begin()
@@ -330,6 +338,14 @@ def test_whoever_finds_the_allowance_spent_comes_again_one_after_the_other(vendo
     waits = sorted(refused(Instance(vendor, limits).run).retry_after or 0 for _ in range(40))
     assert 10 < waits[0] < 12
     assert 30 * 0.5 < waits[-1] - waits[0] < 40 * 0.5 + 1
+
+
+def test_nobody_waits_for_the_allowance_behind_work_that_can_wait(vendor: Vendor) -> None:
+    limits = Limits(requests_per_window=100, window_seconds=10)
+    Instance(vendor, limits).run(calls=100)
+    bulk = [refused(lambda: Instance(vendor, limits).run(bulk=True)).retry_after or 0 for _ in range(40)]
+    assert max(bulk) > 30
+    assert (refused(Instance(vendor, limits).run).retry_after or 0) < 12
 
 
 def test_a_spent_day_is_not_waited_for_in_the_machine(vendor: Vendor) -> None:
@@ -581,6 +597,20 @@ class Look(RunStep):
 
 class Looked(Model):
     pass
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_step_can_wait_where_its_run_can(clients: None, bulk: bool) -> None:
+    said: list[bool] = []
+
+    @step
+    def look(command: Look) -> Looked:
+        said.append(telling().bulk)
+        return Looked()
+
+    command = Look(deal=DealKey(crm="salesforce", opportunity="006A"), run="r", number=1, correlation_id="c", bulk=bulk)
+    look(command.model_dump(mode="json"), None)
+    assert said == [bulk]
 
 
 @pytest.mark.parametrize("error", [None, RejectedError("no"), Crash()])

@@ -8,8 +8,10 @@ from botocore.stub import Stubber
 
 from dealbridge import aws
 from dealbridge.domain.deal import Deal
+from dealbridge.domain.hints import HintSource
 from dealbridge.domain.keys import DealKey
 from dealbridge.errors import TransientError
+from dealbridge.ledger.deals import DealState, Outcome
 from dealbridge.runs.closing import park_dead_run
 from dealbridge.runs.redriving import dead_letters, parked, put_back, redrive
 from dealbridge.runs.starting import SUSPICIOUS_AFTER, start_run
@@ -44,6 +46,31 @@ def test_a_hint_starts_an_execution_with_the_runs_command(world: World) -> None:
         "command": {"deal": DEAL.model_dump(), "run": name, "number": 1, "correlation_id": "c-e1"},
         "waits": 0,
     }
+
+
+def test_a_run_that_only_polls_asked_for_can_wait(world: World) -> None:
+    start_run(a_hint("poll-1", source=HintSource.POLL), world.clock())
+    ((_, given),) = world.executions.waiting()
+    assert given["command"]["bulk"] is True
+
+
+@pytest.mark.parametrize("source", [source for source in HintSource if source is not HintSource.POLL])
+def test_a_run_that_anybody_else_asked_for_cannot(world: World, source: HintSource) -> None:
+    start_run(a_hint("e1", source=source), world.clock())
+    ((_, given),) = world.executions.waiting()
+    assert "bulk" not in given["command"]
+
+
+@pytest.mark.parametrize(("others", "bulk"), [(HintSource.POLL, True), (HintSource.CRM_EVENT, False)])
+def test_a_run_after_a_polls_is_as_urgent_as_what_asks_for_it(world: World, others: HintSource, bulk: bool) -> None:
+    start_run(a_hint("poll-1", source=HintSource.POLL), world.clock())
+    for hint in (a_hint("poll-2", source=HintSource.POLL), a_hint("e1", source=others)):
+        start_run(hint, world.clock())
+    ended = world.ledger.deals.finish(
+        DEAL, f"salesforce-{OPPORTUNITY}-1", Outcome(DealState.OPEN, "run_closed"), world.clock()
+    )
+    assert ended.following is not None
+    assert ended.following.bulk is bulk
 
 
 def test_the_same_hint_again_starts_nothing_more(world: World) -> None:

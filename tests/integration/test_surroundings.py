@@ -190,7 +190,7 @@ def test_an_event_that_is_no_command_is_the_machines_fault(world: World) -> None
     with pytest.raises(ConfigurationError, match="RunStep: deal: Field required"):
         handler({"run": "r", "number": 1, "correlation_id": "c"}, None)
     command = {"deal": a_won_deal().key.model_dump(), "run": "r", "number": 1, "correlation_id": "c"}
-    assert handler(command, None) == {**command, "reference": ""}
+    assert handler(command, None) == {**command, "reference": "", "bulk": False}
 
 
 def test_each_step_is_told_in_the_runs_story(world: World) -> None:

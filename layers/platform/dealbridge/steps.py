@@ -41,7 +41,8 @@ def now() -> datetime:
 class RunStep(Model):
     """What every step of a deal's run is told.
 
-    `reference` is the version of the reference data that the run works by, from its first step on.
+    `reference` is the version of the reference data that the run works by, from its first step on. `bulk`: the run can
+    wait, see `bulk_work`.
     """
 
     deal: DealKey
@@ -49,6 +50,7 @@ class RunStep(Model):
     number: int
     correlation_id: str
     reference: str = ""
+    bulk: bool = False
 
 
 class Telling:
@@ -152,7 +154,7 @@ def step[I: RunStep, O: Model](function: Callable[[I], O]) -> Handler:
             return {}
         title = getattr(context, "function_name", name).split("-")[-1]
         command = _parsed(accepts, event)
-        told = Telling(_deadline(context), reference=command.reference)
+        told = Telling(_deadline(context), bulk=command.bulk, reference=command.reference)
         token = _telling.set(told)
         logger.append_keys(
             correlation_id=command.correlation_id, deal=str(command.deal), run=command.run, step=accepts.__name__

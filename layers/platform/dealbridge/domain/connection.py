@@ -19,7 +19,7 @@ class Limits(Model):
     window_seconds: Count | None = None
     concurrent_requests: Count | None = None
     reserve: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """The share of both that bulk work (polls, previews, proofs) may not use."""
+    """The share of both that bulk work (polls and the runs that they ask for, previews, proofs) may not use."""
     failures_to_open: Count = 5
     """So many calls in a row without an answer, or answered 5xx, open the circuit."""
     open_seconds: Count = 30

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from dealbridge.domain.findings import Finding
-from dealbridge.domain.hints import DealHint, has_read
+from dealbridge.domain.hints import DealHint, HintSource, has_read
 from dealbridge.domain.keys import DealKey
 from dealbridge.errors import LeaseLostError, TransientError
 from dealbridge.ledger import audit
@@ -44,6 +44,11 @@ class RunTicket:
     @property
     def sk(self) -> str:
         return run_sk(self.number)
+
+    @property
+    def bulk(self) -> bool:
+        """It can wait: nothing but polls asked for it, which find hundreds of deals at a time."""
+        return bool(self.hints) and all(hint["source"] == HintSource.POLL for hint in self.hints)
 
 
 @dataclass(frozen=True)

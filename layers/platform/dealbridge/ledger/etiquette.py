@@ -57,7 +57,9 @@ class Standing:
     """How often in a row it opened."""
     reason: str = ""
     turn: int = 0
-    """The last turn that was given to somebody who found no slot."""
+    """The last turn that was given to somebody who found no slot, or the allowance spent."""
+    bulk_turn: int = 0
+    """The same, of work that can wait."""
     held_ms: int = 1000
     """How long a slot is held, about."""
 
@@ -107,16 +109,20 @@ class Etiquette:
         with suppress(ConditionError):
             self._table.update(change)
 
-    def next_turn(self, connection: str, standing: Standing, apart_ms: int, now: int) -> int:
-        """A moment for who found no slot to come again: turns are `apart_ms` apart, whoever asks."""
-        if standing.turn < now:
-            first = Change(*_key(connection)).set(turn=now + apart_ms)
+    def next_turn(self, connection: str, standing: Standing, apart_ms: int, now: int, *, bulk: bool) -> int:
+        """A moment for who found no room to come again: turns are `apart_ms` apart, whoever asks.
+
+        Work that can wait stands in a line of its own: nobody else waits behind it.
+        """
+        line, last = ("bulk_turn", standing.bulk_turn) if bulk else ("turn", standing.turn)
+        if last < now:
+            first = Change(*_key(connection)).set(**{line: now + apart_ms})
             try:
-                self._table.update(first.where("attribute_not_exists(#turn) OR #turn < :now", now=now))
+                self._table.update(first.where(f"attribute_not_exists(#{line}) OR #{line} < :now", now=now))
                 return now + apart_ms
             except ConditionError:
                 pass
-        return int(self._table.update_and_read(Change(*_key(connection)).add_to(turn=apart_ms))["turn"])
+        return int(self._table.update_and_read(Change(*_key(connection)).add_to(**{line: apart_ms}))[line])
 
     def spend(
         self, connection: str, window_seconds: int, allowed: int, wanted: int, now: int, known: Standing
@@ -200,9 +206,9 @@ def _standing(item: Item | None) -> Standing:
     if "running" in item:
         earlier = tuple((int(number), int(count)) for number, count in item["earlier"])
         window = Window(item["slice_ms"], item["running"], item["current"], earlier)
-    plain = ("paused_until", "paused_by", "failures", "open_until", "probe_until", "openings", "reason", "turn")
+    plain = ("paused_until", "paused_by", "failures", "open_until", "probe_until", "openings", "reason")
     return Standing(
         slots={int(name.removeprefix(_SLOT)): text for name, text in item.items() if name.startswith(_SLOT)},
         window=window,
-        **{name: item[name] for name in (*plain, "held_ms") if name in item},
+        **{name: item[name] for name in (*plain, "turn", "bulk_turn", "held_ms") if name in item},
     )

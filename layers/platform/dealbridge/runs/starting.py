@@ -48,13 +48,19 @@ def take_over(held: Held, now: datetime) -> RunTicket | None:
 
 def execute(ticket: RunTicket) -> None:
     """Start the run's execution; started already is fine, since the name is the run's."""
-    command = RunStep(deal=ticket.deal, run=ticket.name, number=ticket.number, correlation_id=ticket.correlation_id)
+    command = RunStep(
+        deal=ticket.deal,
+        run=ticket.name,
+        number=ticket.number,
+        correlation_id=ticket.correlation_id,
+        bulk=ticket.bulk,
+    )
     try:
         aws.states().start_execution(
             stateMachineArn=RunSettings.read().deal_run_arn,
             name=ticket.name,
             # By which reference data it works is for its first step to say.
-            input=json.dumps({"command": command.model_dump(mode="json", exclude={"reference"}), "waits": 0}),
+            input=json.dumps({"command": command.model_dump(mode="json", exclude_defaults=True), "waits": 0}),
         )
     except aws.states().exceptions.ExecutionAlreadyExists:
         return

@@ -196,12 +196,10 @@ class SharedGate:
     # Refusals
 
     def _no_slot(self, standing: Standing, slots: int, bulk: bool, now: int) -> ThrottledError:
-        wait = 5 + 5 * _chance()
-        if not bulk:
-            # Turns are as far apart as slots come free, so that few come too early and no slot stands empty.
-            apart = max(50, standing.held_ms // slots)
-            turn = self._etiquette().next_turn(self._connection, standing, apart, now)
-            wait = max(0.2, min(turn - now, _LONGEST_TURN_MS) / 1000)
+        # Turns are as far apart as slots come free, so that few come too early and no slot stands empty.
+        apart = max(50, standing.held_ms // slots)
+        turn = self._etiquette().next_turn(self._connection, standing, apart, now, bulk=bulk)
+        wait = max(0.2, min(turn - now, _LONGEST_TURN_MS) / 1000)
         return self._throttled(NO_SLOT, f"all {slots} concurrent requests are taken", wait)
 
     def _refuse_where_closed(self, standing: Standing, now: int, probe_until: int | None) -> None:
@@ -233,12 +231,13 @@ class SharedGate:
         if block.count == 0:
             kept = " but for the reserve" if stay.invocation.bulk else ""
             said = f"the allowance of {self._limits.requests_per_window} requests in {window_seconds} s is spent{kept}"
+            # Who finds nothing left comes again one after the other, as fast as requests become free.
+            apart = round(window_seconds * 1000 * _REQUESTS_OF_A_STEP / allowed)
+            turn = self._etiquette().next_turn(
+                self._connection, stay.standing, apart, max(now, block.until), bulk=stay.invocation.bulk
+            )
             wait = max(0, block.until - now) / 1000 + _chance()
-            if not stay.invocation.bulk:
-                # Who finds nothing left comes again one after the other, as fast as requests become free.
-                apart = round(window_seconds * 1000 * _REQUESTS_OF_A_STEP / allowed)
-                turn = self._etiquette().next_turn(self._connection, stay.standing, apart, max(now, block.until))
-                wait = max(wait, min(turn - now, _LONGEST_TURN_MS) / 1000)
+            wait = max(wait, min(turn - now, _LONGEST_TURN_MS) / 1000)
             raise self._throttled(SPENT, said, wait)
         return block
 
