@@ -105,10 +105,10 @@ def limits(connection: str) -> Limits:
 
 def measure(others: int, won: int) -> list[Beside]:
     """So many deals amended or looked at, beside so many that are won."""
-    return [_beside(what, others, won) for what in (ALONE, CATCH_UP, LOOKING)]
+    return [beside(what, others, won) for what in (ALONE, CATCH_UP, LOOKING)]
 
 
-def _beside(what: str, others: int, won: int) -> Beside:
+def beside(what: str, others: int, won: int) -> Beside:
     mail = _Mail()
     with World(fate=_Pace(), mail=mail, tells_twice=False) as world:
         sellers = sellers_in(world.salesforce, world.hubspot)
