@@ -24,6 +24,7 @@ from dealbridge_local.worlds import operations, reports
 from dealbridge_local.worlds.checker import Broken, Evidence, judge
 from dealbridge_local.worlds.checker.standing import sales_of
 from dealbridge_local.worlds.inspection import Inspection
+from dealbridge_local.worlds.reliability import write_page
 from dealbridge_local.worlds.scheduler import StalledError
 from dealbridge_local.worlds.site import Site
 
@@ -264,11 +265,11 @@ def play(deals: int, seed: int, every_s: float) -> int:
     running = platform.up()
     platform.point_process_at(running)
     report = rage(running, deals, seed=seed, every_s=every_s, say=_told)
-    path = reports.write("storm", report.content())
+    reports.write("storm", report.content())
     print(
         f"{report.deals} deals, {report.kills} workers killed, {report.redrives} redrives "
         f"({dict(report.causes)}), {report.seconds:.0f} s: {len(report.doubled)} doubled, {len(report.lost)} lost, "
-        f"{len(report.unsettled)} unsettled; {path}"
+        f"{len(report.unsettled)} unsettled; {write_page()}"
     )
     for name in (*report.doubled, *report.lost, *report.unsettled, *report.broken):
         print(f"  {name}")
